@@ -44,11 +44,11 @@ class Authenticators:
         settings: Settings,
         set_tls: SetTls,
         pods: PodIndex,
-        pod_outage_seconds: Callable[[], float | None],
+        pod_outage_seconds: Callable[[str], float | None],
     ) -> None:
         """Read every file. Raises SettingsError when one cannot be used: steerway does not start without it.
 
-        `pod_outage_seconds`: see `KubernetesSource.outage_seconds`.
+        `pod_outage_seconds`: of the Pods of a namespace, see `KubernetesSource.outage_seconds`.
         """
         self.authenticators: list[Authenticator] = []
         """Those that are on, the ones that answer at once first."""
@@ -142,7 +142,7 @@ class Authenticators:
         elif authentication.service_account == "jwks":
             self._ask(self._signed_token())
 
-    def _add_pod_address(self, pods: PodIndex, outage_seconds: Callable[[], float | None]) -> None:
+    def _add_pod_address(self, pods: PodIndex, outage_seconds: Callable[[str], float | None]) -> None:
         authentication = self._settings.authentication
         if authentication.pod_address == "off":
             return

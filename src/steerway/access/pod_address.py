@@ -57,16 +57,16 @@ class PodAddress:
     def __init__(
         self,
         pods: PodIndex,
-        outage_seconds: Callable[[], float | None],
+        outage_seconds: Callable[[str], float | None],
         transports: Collection[Transport],
         others: Sequence[Authenticator],
         timeout_seconds: float,
         scope: str = "",
         clock: Callable[[], float] = time.time,
     ) -> None:
-        """`outage_seconds`: see `KubernetesSource.outage_seconds`. `others`: authenticators whose credentials take
-        precedence, even if they are refused. `timeout_seconds`: the longest wait for a Pod. `scope`: the namespaces of
-        the Pods, as the end of a sentence; "": all."""
+        """`outage_seconds`: of the Pods of a namespace ("": of any), see `KubernetesSource.outage_seconds`. `others`:
+        authenticators whose credentials take precedence, even if they are refused. `timeout_seconds`: the longest wait
+        for a Pod. `scope`: the namespaces of the Pods, as the end of a sentence; "": all."""
         self._pods = pods
         self._outage_seconds = outage_seconds
         self._transports = frozenset(transports)
@@ -121,27 +121,40 @@ class PodAddress:
                     changed.set_result(None)
 
     def _find(self, address: str) -> _Finding:
-        outage = self._outage_seconds()
-        if outage is not None and outage > MAX_OUTAGE_SECONDS:
-            return _Finding(_unknown(address, outage))
         pods = self._pods.pods(address)
         own = [pod for pod in pods if not pod.spec.host_network and pod.status.phase in _LIVE_PHASES]
         if node := self._host(address, pods):
             if own:  # the address has moved, and one of them is out of date
-                return self._nothing(address, outage, f"{node} and {_names(own)} have it")
+                return self._nothing(address, f"{node} and {_names(own)} have it")
             return _Finding(_refused(address, f"it is that of {node}, which all pods with hostNetwork share"))
         staying = [pod for pod in own if pod.metadata.deletion_timestamp is None]
         if len(staying) == 1:  # an address is given again only after a pod that is being deleted has lost it
-            return _Finding(_identify(address, staying[0]))
+            return self._pod(address, staying[0])
         if len(staying) > 1:
-            return self._nothing(address, outage, f"{_names(staying)} have it")
+            return self._nothing(address, f"{_names(staying)} have it")
         leaving = [pod for pod in own if not self._is_overdue(pod)]
         if len(leaving) == 1:
-            return _Finding(_identify(address, leaving[0]), SETTLE_SECONDS)
+            return self._pod(address, leaving[0], SETTLE_SECONDS)
         if leaving:
-            return self._nothing(address, outage, f"{_names(leaving)} have it")
+            return self._nothing(address, f"{_names(leaving)} have it")
         gone = f" ({_names(own)} should have ended by now)" if own else ""
-        return self._nothing(address, outage, f"no running pod{self._scope} has it{gone}")
+        return self._nothing(address, f"no running pod{self._scope} has it{gone}")
+
+    def _pod(self, address: str, pod: Pod, wait_seconds: float = 0.0) -> _Finding:
+        """The pod has the address, as far as the API server answers about its namespace."""
+        outage = self._outage_seconds(pod.metadata.namespace)
+        if outage is not None and outage > MAX_OUTAGE_SECONDS:
+            return _Finding(_unknown(address, outage))
+        return _Finding(_identify(address, pod), wait_seconds)
+
+    def _nothing(self, address: str, reason: str) -> _Finding:
+        """No one pod has the address; that may change soon."""
+        outage = self._outage_seconds("")
+        if outage is None:
+            return _Finding(_refused(address, reason), self._timeout_seconds)
+        return _Finding(
+            _unknown(address, outage), self._timeout_seconds if outage <= MAX_OUTAGE_SECONDS else 0.0
+        )
 
     def _host(self, address: str, pods: Sequence[Pod]) -> str:
         """The node with the address, in words; "" for none. Nodes may not be followed; pods on their network are."""
@@ -149,11 +162,6 @@ class PodAddress:
             (pod.spec.node_name for pod in pods if pod.spec.host_network), ""
         )
         return f"node {name}" if name else ""
-
-    def _nothing(self, address: str, outage: float | None, reason: str) -> _Finding:
-        """No one pod has the address; that may change soon."""
-        result = _refused(address, reason) if outage is None else _unknown(address, outage)
-        return _Finding(result, self._timeout_seconds)
 
     def _is_overdue(self, pod: Pod) -> bool:
         """Whether the pod should have ended: its deletion timestamp is the end of its grace period."""

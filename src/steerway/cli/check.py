@@ -88,7 +88,7 @@ def _check_settings(file: Path, marks: Counter[Mark | str]) -> "Settings | None"
     try:
         settings = config.load(file, {}, {})
         engine = Engine(EngineOptions.from_settings(config.Settings(), tls=True))
-        warnings = Authenticators(settings, engine.set_tls, PodIndex(), lambda: None).warnings()
+        warnings = Authenticators(settings, engine.set_tls, PodIndex(), lambda _: None).warnings()
     except SettingsError as error:
         for line in str(error).splitlines():
             marks[Mark.FAIL] += 1

@@ -43,9 +43,9 @@ class LocalCluster:
         """Each informer, for operators."""
         return [] if self._kubernetes is None else self._kubernetes.status()
 
-    def pod_outage_seconds(self) -> float | None:
+    def pod_outage_seconds(self, namespace: str) -> float | None:
         """See `KubernetesSource.outage_seconds`. Without an API server no Pod is known."""
-        return math.inf if self._kubernetes is None else self._kubernetes.outage_seconds("Pod")
+        return math.inf if self._kubernetes is None else self._kubernetes.outage_seconds("Pod", namespace)
 
     def reread(self) -> None:
         """Read all files again."""

@@ -32,7 +32,7 @@ def tls(tmp_path: Path) -> TlsSettings:
 
 def made(authentication: AuthenticationSettings, **settings: Any) -> Authenticators:
     given = Settings(authentication=authentication, kubernetes=KubernetesSettings(enabled=True), **settings)
-    return Authenticators(given, lambda *_: 0.0, PodIndex(), lambda: None)
+    return Authenticators(given, lambda *_: 0.0, PodIndex(), lambda _: None)
 
 
 def warnings(authenticators: Authenticators) -> list[tuple[str, str]]:

@@ -100,10 +100,14 @@ class World:
         self.objects: dict[ObjectKey, Object] = {}
         self.index = PodIndex()
         self.outage_seconds: float | None = None
+        self.outages: dict[str, float | None] = {}
         self.authenticator = PodAddress(
-            self.index, lambda: self.outage_seconds, transports, others, TIMEOUT_SECONDS, scope, lambda: NOW
+            self.index, self._outage, transports, others, TIMEOUT_SECONDS, scope, lambda: NOW
         )
         self.put(*objects)
+
+    def _outage(self, namespace: str) -> float | None:
+        return self.outages.get(namespace, self.outage_seconds)
 
     def put(self, *objects: Object) -> None:
         self.objects |= {obj.key: obj for obj in objects}
@@ -313,6 +317,14 @@ def test_pods_that_are_too_old_or_were_never_listed(seconds: float, text: str) -
     world.outage_seconds = seconds
     refusal = world.refusal()
     assert (refusal.code, text in refusal.reason) == (UNAVAILABLE, True)
+
+
+async def test_a_namespace_that_was_never_listed_does_not_refuse_the_others() -> None:
+    """One Role of several is missing: pods of the other namespaces are known; an unknown pod may be in this one."""
+    world = World(pod())
+    world.outage_seconds, world.outages = None, {"": math.inf, "pay": math.inf}
+    assert world.ask() == WEB
+    assert world.refusal("10.0.0.8:1").code == UNAVAILABLE
 
 
 async def test_the_end_of_an_outage_while_a_client_waits(clock: Clock) -> None:

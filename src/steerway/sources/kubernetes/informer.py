@@ -98,11 +98,12 @@ class Informer:
         self._refused = False
         scope = f"namespace {namespace}" if namespace is not None else "all namespaces"
         self.kind = resource.kind
+        self.namespace = namespace
         self.subject = f"{resource.plural} in {scope}"
         """What it follows, in words."""
         self._where = f"kubernetes {self.subject}"
         self._log = log.bind(kind=resource.kind, namespace=namespace if namespace is not None else "all")
-        self._cluster, self._namespace = cluster, namespace
+        self._cluster = cluster
         self._label = label_of(cluster, resource.kind)
         if cluster:
             self._log = self._log.bind(cluster=cluster)
@@ -132,7 +133,7 @@ class Informer:
         return InformerStatus(
             self._cluster,
             self._resource.kind,
-            self._namespace,
+            self.namespace,
             self.settled.is_set(),
             self.silent_seconds,
             self.stale,
@@ -302,7 +303,7 @@ class Informer:
         if not left:
             self._refused_versions.clear()
         self._resource = left[0] if left else self._versions[0]
-        self._path = self._resource.path(self._namespace)
+        self._path = self._resource.path(self.namespace)
         return bool(left)
 
     def _failed(self, verb: str, failure: Failure) -> None:

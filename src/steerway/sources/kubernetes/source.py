@@ -95,10 +95,14 @@ class KubernetesSource:
         since = (informer.failing_since for informer in self._informers if informer.failing_since is not None)
         return min(since, default=None)
 
-    def outage_seconds(self, kind: str) -> float | None:
+    def outage_seconds(self, kind: str, namespace: str = "") -> float | None:
         """How long ago the API server last answered about a kind that it does not answer about now; infinite if that
-        kind was never listed; None: it answers."""
-        outages = [informer.outage_seconds for informer in self._informers if informer.kind == kind]
+        kind was never listed; None: it answers. `namespace`: only about this one; "": about any, the longest time."""
+        outages = [
+            informer.outage_seconds
+            for informer in self._informers
+            if informer.kind == kind and (not namespace or informer.namespace in (None, namespace))
+        ]
         failing = [seconds for seconds in outages if seconds is not None]
         return max(failing, default=None) if outages else math.inf
 

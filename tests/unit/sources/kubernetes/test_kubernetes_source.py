@@ -413,7 +413,7 @@ async def test_the_outage_of_a_kind_has_a_duration(server: FakeApiServer, run: R
     await server.stop()
     await running.problem("cannot watch ", "pods in all namespaces")
     now = 5.0
-    assert running.source.outage_seconds("Pod") == 5.0
+    assert running.source.outage_seconds("Pod") == running.source.outage_seconds("Pod", "shop") == 5.0
     await server.start()
     await running.problem()
     assert running.source.outage_seconds("Pod") is None
