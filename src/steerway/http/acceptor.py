@@ -1,4 +1,5 @@
-"""Accepts connections of one listener, within its limit and within the open files of the process.
+"""Accepts connections of one listener, within its limit and within the open files of the process; with TLS, also the
+handshakes.
 
 `loop.create_server` cannot do that: asyncio accepts up to a whole backlog before the first connection is seen, and
 logs a traceback for each `accept` that fails for want of a descriptor.
@@ -10,6 +11,7 @@ import errno
 import socket
 from collections.abc import Callable
 
+from steerway.http.handshake import Handshakes
 from steerway.http.limit import LimitLog
 from steerway.http.pool import Pool
 from steerway.runtime.isolation import isolated
@@ -20,9 +22,14 @@ _PAUSE_SECONDS = 0.1
 
 
 async def accept(
-    listener: socket.socket, pool: Pool, make: Callable[[], asyncio.Protocol], limits: LimitLog
+    listener: socket.socket,
+    pool: Pool,
+    make: Callable[[], asyncio.Protocol],
+    limits: LimitLog,
+    handshakes: Handshakes | None,
 ) -> None:
-    """Accept until cancelled. A few connections at a time, so that those accepted are served in between."""
+    """Accept until cancelled. A few connections at a time, so that those accepted are served in between. `handshakes`:
+    those of TLS; None: without TLS."""
     loop = asyncio.get_running_loop()
     while True:
         if pool.stuck:
@@ -38,6 +45,10 @@ async def accept(
             continue
         connections = [first, *_waiting(listener, pool.batch - 1)]
         pool.make_room(len(connections))
+        if handshakes is not None:
+            for connection in connections:
+                handshakes.start(connection)
+            continue
         with isolated("http_connection"):
             await asyncio.gather(
                 *(loop.connect_accepted_socket(make, connection) for connection in connections)

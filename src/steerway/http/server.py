@@ -14,6 +14,7 @@ from steerway.errors import SettingsError
 from steerway.http.acceptor import accept
 from steerway.http.connection import Connection
 from steerway.http.exchange import Exchange
+from steerway.http.handshake import Handshakes, TlsContext
 from steerway.http.host import Hosts
 from steerway.http.limit import MAX_HEAD_BYTES, HttpLimits, LimitLog
 from steerway.http.pool import Pool
@@ -35,7 +36,7 @@ class HttpServer:
     """Serves `application` on `listen` (HOST:PORT; port 0 lets the system choose), which the setting of `flag` gave.
 
     `name` stands in metrics and log lines. Requests for the paths `probes` are answered also when too many others are.
-    `hosts` decides which `Host` a request may name; None: any.
+    `hosts` decides which `Host` a request may name; None: any. `tls` gives the context of each handshake; None: no TLS.
     """
 
     def __init__(
@@ -48,6 +49,7 @@ class HttpServer:
         limits: HttpLimits,
         probes: Collection[str] = (),
         hosts: Hosts | None = None,
+        tls: TlsContext | None = None,
     ) -> None:
         self._listen = listen
         self._flag = flag
@@ -69,13 +71,17 @@ class HttpServer:
         self._server = _Server(config)
         state = self._server.server_state
         self._connection = partial(Connection, config, state, self._pool, limits, self._record)
+        self._handshakes = None
+        if tls is not None:
+            seconds = limits.request_timeout_seconds
+            self._handshakes = Handshakes(tls, self._pool, self._connection, self._record, seconds)
         self._listener: socket.socket | None = None
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> str:
         """Bind and accept; returns the bound `host:port`. SettingsError when the address cannot be bound."""
         self._listener = await asyncio.to_thread(_bind, self._listen, self._flag)
-        accepting = accept(self._listener, self._pool, self._connection, self._record)
+        accepting = accept(self._listener, self._pool, self._connection, self._record, self._handshakes)
         self._tasks = [
             # Without sockets of its own uvicorn serves the connections that the acceptor hands it.
             asyncio.create_task(self._server.serve(sockets=[]), name=f"HTTP server of {self._flag}"),
@@ -92,6 +98,8 @@ class HttpServer:
         accepting.cancel()
         await asyncio.wait([accepting])
         listener.close()
+        if self._handshakes is not None:
+            self._handshakes.stop()
         self._server.should_exit = True
         await serving
         self._pool.abort()
