@@ -9,6 +9,11 @@ COLLECTIONS = {
     "/api/v1/pods": ("v1", "Pod"),
     "/api/v1/nodes": ("v1", "Node"),
     "/api/v1/events": ("v1", "Event"),
+    "/api/v1/secrets": ("v1", "Secret"),
+    "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations": (
+        "admissionregistration.k8s.io/v1",
+        "MutatingWebhookConfiguration",
+    ),
     "/apis/discovery.k8s.io/v1/endpointslices": ("discovery.k8s.io/v1", "EndpointSlice"),
     "/apis/coordination.k8s.io/v1/leases": ("coordination.k8s.io/v1", "Lease"),
     f"/apis/{_GATEWAY}/v1/grpcroutes": (f"{_GATEWAY}/v1", "GRPCRoute"),
@@ -20,7 +25,7 @@ COLLECTIONS = {
     f"/apis/{_GATEWAY}/v1alpha3/backendtlspolicies": (f"{_GATEWAY}/v1alpha3", "BackendTLSPolicy"),
     "/apis/steerway.io/v1alpha1/trafficpolicies": ("steerway.io/v1alpha1", "TrafficPolicy"),
 }
-CLUSTER_WIDE = ("Namespace", "Node")
+CLUSTER_WIDE = ("Namespace", "Node", "MutatingWebhookConfiguration")
 WITH_STATUS = ("GRPCRoute", "HTTPRoute", "BackendTLSPolicy", "TrafficPolicy")
 """Kinds whose status is written by its own path alone, and whose generation counts changes of the rest."""
 

@@ -2,10 +2,10 @@
 
 It speaks the part of the API that an informer uses (lists in pages, watches with bookmarks, resourceVersions,
 410, Status objects, bearer tokens) for Namespaces, Services, EndpointSlices, Pods, Nodes, TrafficPolicies and kinds of
-the Gateway API, what a writer uses (get, create, update with a resourceVersion, merge patch, the status apart, 409) for
-these, Leases and Events, and with an `issuer` TokenReviews and the keys of its tokens, so that a client is tested
-through its real transport. It does not default, validate or prune objects, has no admission, and knows no other kinds;
-`tests/cluster` runs a real API server for that.
+the Gateway API, what a writer uses (get, create, update with a resourceVersion, merge patch, JSON patch, the status
+apart, 409) for these, Leases, Events, Secrets and MutatingWebhookConfigurations, and with an `issuer` TokenReviews and
+the keys of its tokens, so that a client is tested through its real transport. It does not default, validate or prune
+objects, has no admission, and knows no other kinds; `tests/cluster` runs a real API server for that.
 
     async with FakeApiServer() as server:
         server.put({"apiVersion": "v1", "kind": "Service", "metadata": {"name": "backend"}, "spec": {...}})
@@ -30,6 +30,7 @@ from aiohttp import web
 
 from steerway.testing.api_path import CLUSTER_WIDE, COLLECTIONS, WITH_STATUS, parse
 from steerway.testing.fake_token_issuer import JWKS, REVIEWS, FakeTokenIssuer
+from steerway.testing.json_patch import PatchError, patched
 
 Manifest = dict[str, Any]
 _Key = tuple[str, str, str]  # kind, namespace, name
@@ -355,7 +356,7 @@ class FakeApiServer:
                 return fault
         return None
 
-    def _answer_object(self, request: Request, key: _Key, body: Manifest) -> web.Response:
+    def _answer_object(self, request: Request, key: _Key, body: Any) -> web.Response:
         """Get, create, update or patch one object."""
         if request.verb == "create":
             key = (key[0], key[1], body["metadata"]["name"])
@@ -366,7 +367,12 @@ class FakeApiServer:
         present = self._objects.get(key)
         if present is None:
             return _refuse(404, "NotFound")
-        if request.verb != "get":
+        if isinstance(body, list):
+            try:
+                self.put(patched(present, body))
+            except PatchError:
+                return _refuse(422, "Invalid")
+        elif request.verb != "get":
             version = body.get("metadata", {}).get("resourceVersion")
             if version and version != present["metadata"]["resourceVersion"]:
                 return _refuse(409, "Conflict")
