@@ -28,6 +28,7 @@ from steerway.control.admission import StreamAdmission
 from steerway.control.classifier import Classifier
 from steerway.control.demand import Demands
 from steerway.control.engine_events import EngineEvents
+from steerway.control.injection import Injection
 from steerway.control.local_cluster import LocalCluster
 from steerway.control.part import wait_first
 from steerway.control.publisher import Publisher
@@ -96,7 +97,8 @@ class ControlPlane:
         resolver = make_resolver(self._local, self._federation)
         self._evaluator = StatusEvaluator(resolver)
         self._report = LocalReport(self._local, self._evaluator, resolver.covers)
-        self._reporters = reporters(settings, self._report, resolver.covers)
+        self._injection = Injection(settings)
+        self._reporters = reporters(settings, self._report, resolver.covers, self._injection.writers)
         stages: tuple[Stage, ...] = (
             self._local.store,
             *self._remotes,
@@ -104,6 +106,7 @@ class ControlPlane:
             self._evaluator,
             self._translator,
             self._authenticators,
+            self._injection,
         )
         self._problems = partial(problems_of, stages)
         self._view = self._admin_view(classifier)
@@ -111,7 +114,7 @@ class ControlPlane:
     async def serve(self, announce: Callable[[str], None]) -> int:
         """Start, run until a signal, drain. Each part runs until then; one that ends earlier ends the process."""
         admin = admin_server(self._settings, self._view, self._authenticators.admin_token)
-        polled = rest_servers(self._settings, self._engine)
+        servers = [*rest_servers(self._settings, self._engine), *self._injection.servers]
         loop = asyncio.get_running_loop()
         telemetry.TASKS.set_function(lambda: len(asyncio.all_tasks(loop)))
         tasks: list[asyncio.Task[None]] = []
@@ -121,8 +124,8 @@ class ControlPlane:
                     plaintext = " without TLS" if number >= len(self._settings.listen) else ""
                     announce(f"listening on {address}{plaintext}")
                 announce(f"admin on http://{await admin.start()}")
-                for server in polled:
-                    announce(f"REST discovery on http://{await server.start()}")
+                for label, server in servers:
+                    announce(f"{label}{await server.start()}")
                 self._authenticators.warn()
                 tasks = [asyncio.create_task(part.run(), name=part.name) for part in self._parts()]
                 tasks.append(asyncio.create_task(self._steer(), name="steering"))
@@ -135,7 +138,7 @@ class ControlPlane:
                 await asyncio.gather(*tasks, return_exceptions=True)
                 await self._admission.close()
                 await self._calls.close()
-                for server in polled:
+                for _, server in servers:
                     await server.stop()
                 await admin.stop()
                 self._engine.stop()
@@ -162,6 +165,7 @@ class ControlPlane:
             *self._local.sources,
             *self._remotes,
             *self._reporters,
+            *self._injection.parts,
             self._authenticators,
             self._absences,
             trimmer,

@@ -100,14 +100,28 @@ DEBOUNCED_CHANGES = Histogram(
 HTTP_CONNECTIONS = Gauge(
     "steerway_http_connections",
     "Open connections of an HTTP listener.",
-    ["server"],  # admin, rest
+    ["server"],  # admin, rest, injection
     registry=REGISTRY,
 )
 HTTP_REFUSED = Counter(
     "steerway_http_refused",
     "Connections closed and requests refused by a limit of an HTTP listener.",
     ["server", "limit"],
-    # limit: connections, open_files, requests, request_timeout, response_timeout, body_bytes, host
+    # limit: connections, open_files, requests, request_timeout, response_timeout, body_bytes, host, tls_handshake
+    registry=REGISTRY,
+)
+INJECTIONS = Counter(
+    "steerway_injections",
+    "Pods that the injection webhook was asked about.",
+    [
+        "result"
+    ],  # injected, unchanged, not_injected, failed (internal error), invalid (not the creation of a pod)
+    registry=REGISTRY,
+)
+INJECTION_SECONDS = Histogram(
+    "steerway_injection_seconds",
+    "Time to decode and answer a request of the injection webhook.",
+    buckets=(0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1),
     registry=REGISTRY,
 )
 AUTHENTICATIONS = Counter(
@@ -125,7 +139,7 @@ TOKEN_REVIEW_SECONDS = Histogram(
 )
 CERTIFICATE_EXPIRY = Gauge(
     "steerway_certificate_expiry_timestamp_seconds",
-    "When the certificate that the xDS server shows expires.",
-    ["file"],
+    "When a certificate of a server expires.",
+    ["file"],  # the Secret of the injection webhook: Secret NAMESPACE/NAME
     registry=REGISTRY,
 )

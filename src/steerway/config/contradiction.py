@@ -10,6 +10,8 @@ _WITHOUT_CERTIFICATE = "without client certificates: set authentication.certific
 _WITHOUT_TOKENS = "without service account tokens: set authentication.service_account to token_review or jwks"
 _WITHOUT_WAIT = f"{_WITHOUT_TOKENS}, or authentication.pod_address to plaintext or all"
 _WITHOUT_CLUSTERS = "without remote clusters: set clusters"
+_WITHOUT_WEBHOOK = "without the injection webhook: set injection.listen"
+_WITHOUT_TLS_SERVERS = "without servers with TLS: set injection.tls_servers"
 _WITHOUT_JWKS = "without verification by JWKS: set authentication.service_account to jwks"
 _METHODS = [f"authentication.{name}" for name in ("certificate", "token_file", "unix_socket")]
 """Methods of authentication whose value is true or false."""
@@ -40,7 +42,7 @@ def contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> lis
         errors.append(
             f"{given['clusters'].where} has the name {', '.join(twice)} twice: give each cluster a unique name"
         )
-    checks = (_idle, _tls, _plaintext, _authentication)
+    checks = (_idle, _tls, _plaintext, _authentication, _injection)
     return [*errors, *(error for check in checks for error in check(values, given))]
 
 
@@ -59,6 +61,9 @@ def _idle(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str
         ("authentication.review_cache_seconds", verifies != "off", _WITHOUT_TOKENS),
         ("authentication.jwks", verifies == "jwks", _WITHOUT_JWKS),
         ("authentication.issuer", verifies == "jwks", _WITHOUT_JWKS),
+        ("injection.", values.get("injection.listen"), _WITHOUT_WEBHOOK),
+        ("injection.ca", values.get("injection.tls_servers"), _WITHOUT_TLS_SERVERS),
+        ("injection.token_audience", values.get("injection.tls_servers"), _WITHOUT_TLS_SERVERS),
     )
     for prefix, used, why in rules:
         idle = [name for name in values if name.startswith(prefix) and name != "kubernetes.enabled"]
@@ -150,6 +155,28 @@ def _tokens(values: Mapping[str, Any]) -> bool:
 def _authenticates(values: Mapping[str, Any]) -> bool:
     """Whether any method of authentication is on."""
     return _tokens(values) or _by_address(values) or any(map(values.get, _METHODS))
+
+
+def _injection(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
+    """Injection settings that require another."""
+    if not values.get("injection.listen"):
+        return
+    where = given["injection.listen"].where
+    wanted = values.get("injection.credentials", SETTINGS["injection.credentials"].default)
+    servers = "injection.tls_servers" if wanted == "tls" else "injection.servers"
+    if not values.get(servers) and servers not in _failed(values, given):
+        yield f"{where} needs the xDS servers that pods connect to: set {servers}"
+    for name, other in (
+        ("injection.certificate", "injection.key"),
+        ("injection.key", "injection.certificate"),
+    ):
+        if values.get(name) and not values.get(other) and other not in _failed(values, given):
+            yield f"{given[name].where} has no effect alone: set {other}"
+    if not values.get("injection.certificate") and not values.get("kubernetes.enabled"):
+        yield (
+            f"{where} needs a certificate: add --kubernetes (kubernetes.enabled) to keep one in a Secret,"
+            " or set injection.certificate and injection.key"
+        )
 
 
 def _failed(values: Mapping[str, Any], given: Mapping[str, Given]) -> set[str]:

@@ -16,6 +16,7 @@ from steerway.config.section.debounce import DebounceSettings
 from steerway.config.section.envoy import EnvoySettings
 from steerway.config.section.file import FileSettings
 from steerway.config.section.http import HttpSettings
+from steerway.config.section.injection import InjectionSettings
 from steerway.config.section.kubernetes import KubernetesSettings
 from steerway.config.section.limit import LimitSettings
 from steerway.config.section.load_reporting import LoadReportingSettings
@@ -51,6 +52,7 @@ SECTIONS = (
     Section("Authentication", AuthenticationSettings, "authentication"),
     Section("Authorization", AuthorizationSettings, "authorization"),
     Section("HTTP listeners", HttpSettings),
+    Section("Injection", InjectionSettings, "injection"),
     Section("Envoy", EnvoySettings, "envoy"),
     Section("Debounce", DebounceSettings, "debounce"),
     Section("Load reports", LoadReportingSettings, "load_reporting"),
@@ -74,6 +76,7 @@ class Settings(
     tls: TlsSettings = field(default_factory=TlsSettings)
     authentication: AuthenticationSettings = field(default_factory=AuthenticationSettings)
     authorization: AuthorizationSettings = field(default_factory=AuthorizationSettings)
+    injection: InjectionSettings = field(default_factory=InjectionSettings)
     envoy: EnvoySettings = field(default_factory=EnvoySettings)
     debounce: DebounceSettings = field(default_factory=DebounceSettings)
     load_reporting: LoadReportingSettings = field(default_factory=LoadReportingSettings)

@@ -18,19 +18,20 @@ from steerway.http.server import HttpServer
 
 def admin_server(settings: Settings, view: AdminView, token: SharedToken | None) -> AdminServer:
     """`token`: the bearer token that requests must carry; None: no token."""
-    limits = _http_limits(settings, settings.admin_max_connections)
+    limits = http_limits(settings, settings.admin_max_connections)
     accepts = token.accepts if token else None
     hosts: Collection[str] = settings.admin_hosts
     return AdminServer(settings.admin, view, limits, accepts, hosts)
 
 
-def rest_servers(settings: Settings, engine: Engine) -> list[HttpServer]:
-    """The server of REST-JSON discovery; none without `rest_listen`."""
+def rest_servers(settings: Settings, engine: Engine) -> list[tuple[str, HttpServer]]:
+    """The server of REST-JSON discovery, with what is announced before its address; none without `rest_listen`."""
     if settings.rest_listen is None:
         return []
-    limits = replace(_http_limits(settings, settings.rest_max_connections), body_bytes=rest.MAX_BODY_BYTES)
+    limits = replace(http_limits(settings, settings.rest_max_connections), body_bytes=rest.MAX_BODY_BYTES)
     application = rest.application(engine.fetch)
-    return [HttpServer(settings.rest_listen, application, "--rest-listen", name="rest", limits=limits)]
+    server = HttpServer(settings.rest_listen, application, "--rest-listen", name="rest", limits=limits)
+    return [("REST discovery on http://", server)]
 
 
 def call_service(settings: Settings, engine: Engine, authorize: Authorize) -> CallService:
@@ -44,7 +45,8 @@ def call_service(settings: Settings, engine: Engine, authorize: Authorize) -> Ca
     return CallService(engine, responders, authorize)
 
 
-def _http_limits(settings: Settings, connections: int) -> HttpLimits:
+def http_limits(settings: Settings, connections: int) -> HttpLimits:
+    """The limits of an HTTP listener that wants so many connections."""
     return HttpLimits(
         connections=within_open_files(connections, settings.max_connections),
         request_timeout_seconds=settings.http_request_timeout_seconds,

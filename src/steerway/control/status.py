@@ -1,7 +1,7 @@
 """Status of routes and policies, and Events about objects: evaluation, and what to write to the API server."""
 
 import asyncio
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from functools import partial
 
 import structlog
@@ -12,7 +12,7 @@ from steerway.control.local_cluster import LocalCluster
 from steerway.explain import limitation
 from steerway.report import lease
 from steerway.report.events import AboutObject
-from steerway.report.reporter import Reporter, ReporterOptions
+from steerway.report.reporter import Reporter, ReporterOptions, Writer
 from steerway.report.status_entry import Covers, Subject
 from steerway.report.status_writer import subjects
 from steerway.runtime.isolation import isolated
@@ -85,17 +85,19 @@ class LocalReport:
         return subjects(own, store.problems_of(api_server))
 
 
-def reporters(settings: Settings, report: LocalReport, covers: Covers) -> list[Reporter]:
-    """The writer of Events and statuses; none without an API server, or with both turned off."""
+def reporters(
+    settings: Settings, report: LocalReport, covers: Covers, writers: Sequence[Writer]
+) -> list[Reporter]:
+    """The writer of Events and statuses, with other `writers`; none without an API server, or with all turned off."""
     kubernetes = settings.kubernetes
     events = report.problems if kubernetes.events else None
     statuses = report.subjects if kubernetes.status and kubernetes.policies else None
-    if not kubernetes.enabled or (events is None and statuses is None):
+    if not kubernetes.enabled or (events is None and statuses is None and not writers):
         return []
     options = ReporterOptions(
         kubernetes.kubeconfig, kubernetes.context, kubernetes.lease_namespace, _lease_name(settings)
     )
-    return [Reporter(options, events, statuses, covers)]
+    return [Reporter(options, events, statuses, covers, writers)]
 
 
 def _lease_name(settings: Settings) -> str:

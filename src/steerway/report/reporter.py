@@ -1,4 +1,4 @@
-"""The writer of Events and statuses: active while this replica has the Lease.
+"""The writer of Events and statuses, and of other things that one replica writes: active while it has the Lease.
 
 Clients do not depend on it: failures are logged and retried, and serving continues.
 """
@@ -8,8 +8,10 @@ import os
 import secrets
 import socket
 import time
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Protocol
 
 import structlog
 
@@ -44,11 +46,18 @@ class ReporterOptions:
     lease_name: str
 
 
+class Writer(Protocol):
+    """Writes other objects of the API server."""
+
+    async def write(self, client: KubernetesClient, active: Callable[[], bool], namespace: str) -> None:
+        """Run until cancelled, and write while `active`: this replica has the Lease. `namespace`: that of this pod."""
+
+
 class Reporter:
     """Writes to one API server about the objects that came from it.
 
     `problems` are written as Events, `subjects` as statuses; None: not written. `covers`: whether an object is in the
-    scope of this installation.
+    scope of this installation. `writers` write while this replica has the Lease.
     """
 
     def __init__(
@@ -57,12 +66,14 @@ class Reporter:
         problems: Problems | None,
         subjects: Subjects | None,
         covers: Covers = lambda _: True,
+        writers: Sequence[Writer] = (),
     ) -> None:
         self.name = "reporter"
         self._options = options
         self._problems = problems
         self._subjects = subjects
         self._covers = covers
+        self._writers = writers
         self._identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
 
     async def run(self) -> None:
@@ -91,6 +102,8 @@ class Reporter:
                 if self._subjects is not None:
                     statuses = StatusWriter(client, self._covers)
                     tasks.create_task(self._write_statuses(holder, statuses, self._subjects))
+                for writer in self._writers:
+                    tasks.create_task(writer.write(client, lambda: holder.active, own))
         finally:
             await client.close()
 

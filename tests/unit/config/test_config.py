@@ -111,6 +111,20 @@ debounce:
 load_reporting:
   enabled: true
   interval_seconds: 3
+injection:
+  listen: 0.0.0.0:18443
+  servers: [a:18000]
+  tls_servers: [a:18002]
+  credentials: tls
+  ca: ConfigMap/roots
+  token_audience: mesh
+  method: volume
+  max_connections: 8
+  webhook: w
+  service: s
+  secret: c
+  certificate: /i.crt
+  key: /i.key
 envoy:
   listen: 127.0.0.1:15002
   gateway_listen: 0.0.0.0:80
@@ -518,6 +532,49 @@ _BY_ADDRESS = {"kubernetes.enabled": True, "authentication.pod_address": "plaint
     ],
 )
 def test_access_settings_that_require_each_other(flags: dict[str, Any], wanted: str) -> None:
+    """Each error names the key and the fix."""
+    assert errors(**flags) == [wanted]
+
+
+_INJECTION = {"injection.listen": "0.0.0.0:18443", "injection.servers": ["a:1"], "kubernetes.enabled": True}
+
+
+@pytest.mark.parametrize(
+    ("flags", "wanted"),
+    [
+        (
+            {"injection.secret": "x"},
+            "--injection-secret has no effect without the injection webhook: set injection.listen",
+        ),
+        (
+            {**_INJECTION, "injection.servers": []},
+            "--injection-listen needs the xDS servers that pods connect to: set injection.servers",
+        ),
+        (
+            {**_INJECTION, "injection.credentials": "tls"},
+            "--injection-listen needs the xDS servers that pods connect to: set injection.tls_servers",
+        ),
+        (
+            {**_INJECTION, "injection.token_audience": "mesh"},
+            "--injection-token-audience has no effect without servers with TLS: set injection.tls_servers",
+        ),
+        (
+            {**_INJECTION, "injection.key": "/key"},
+            "--injection-key has no effect alone: set injection.certificate",
+        ),
+        (
+            {**_INJECTION, "kubernetes.enabled": False},
+            "--injection-listen needs a certificate: add --kubernetes (kubernetes.enabled) to keep one in a Secret,"
+            " or set injection.certificate and injection.key",
+        ),
+        (
+            {**_INJECTION, "injection.ca": "roots"},
+            "--injection-ca must be ConfigMap/NAME (in the namespace of the pod) or ClusterTrustBundle/NAME,"
+            " not 'roots'",
+        ),
+    ],
+)
+def test_injection_settings_that_require_each_other(flags: dict[str, Any], wanted: str) -> None:
     """Each error names the key and the fix."""
     assert errors(**flags) == [wanted]
 

@@ -69,7 +69,7 @@ def write(directory: Path, name: str) -> None:
 def test_every_guide_is_known_here_and_linked() -> None:
     """This list has each guide; README and the guide link to it."""
     stems = sorted(path.stem for path in guide.FOLDER.glob("*.md"))
-    assert stems == sorted([*guide.NAMES, "envoy"])
+    assert stems == sorted([*guide.NAMES, "envoy", "injection"])
     for name in stems:
         assert f"(docs/guides/{name}.md)" in (ROOT / "README.md").read_text()
         assert f"(guides/{name}.md)" in (ROOT / "docs" / "guide.md").read_text()

@@ -26,6 +26,11 @@ KIND = Kind()
 SOURCES = Path(steerway.__file__).parent
 LEVELS = ("debug", "info", "warning", "error", "exception", "critical", "log")
 OWN_EVENTS = {
+    "ca_bundle_written",
+    "certificate_issued",
+    "certificate_not_kept",
+    "certificate_not_taken",
+    "certificate_taken",
     "cluster_not_in_use",
     "cluster_in_use",
     "cluster_not_known",

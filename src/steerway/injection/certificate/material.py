@@ -1,0 +1,71 @@
+"""The content of the Secret.
+
+`tls.crt` and `tls.key` are the serving certificate. `ca.crt` has the CA certificates that are trusted: first the one in
+use, whose key is `ca.key`, then former ones. `next-ca.crt` and `next-ca.key` are the CA that replaces it soon.
+"""
+
+import base64
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from steerway.injection.certificate.bundle import certificates, joined
+from steerway.injection.certificate.pair import Pair, UnusableError
+
+SERVING_CERTIFICATE, SERVING_KEY = "tls.crt", "tls.key"
+_CA, _CA_KEY = "ca.crt", "ca.key"
+_NEXT, _NEXT_KEY = "next-ca.crt", "next-ca.key"
+
+
+@dataclass(frozen=True)
+class Material:
+    """`upcoming` is the CA that replaces `authority` as soon as it is trusted; `retired` are former CA certificates."""
+
+    authority: Pair
+    serving: Pair
+    upcoming: Pair | None = None
+    retired: tuple[bytes, ...] = ()
+
+    @property
+    def trusted(self) -> tuple[bytes, ...]:
+        """What the `caBundle` must have."""
+        upcoming = (self.upcoming.certificate,) if self.upcoming else ()
+        return (self.authority.certificate, *upcoming, *self.retired)
+
+    def encode(self) -> dict[str, str]:
+        """The `data` of the Secret."""
+        data = {
+            SERVING_CERTIFICATE: self.serving.certificate,
+            SERVING_KEY: self.serving.key,
+            _CA: joined((self.authority.certificate, *self.retired)),
+            _CA_KEY: self.authority.key,
+        }
+        if self.upcoming is not None:
+            data |= {_NEXT: self.upcoming.certificate, _NEXT_KEY: self.upcoming.key}
+        return {key: base64.b64encode(value).decode() for key, value in data.items()}
+
+    @classmethod
+    def decode(cls, data: Mapping[str, str]) -> "Material":
+        """Raises UnusableError, whose text names the key."""
+        authorities = certificates(_value(data, _CA))
+        if not authorities:
+            raise UnusableError(f"{_CA}: no certificate")
+        authority = _named(_CA, authorities[0], _value(data, _CA_KEY))
+        serving = _named(SERVING_CERTIFICATE, _value(data, SERVING_CERTIFICATE), _value(data, SERVING_KEY))
+        upcoming = _named(_NEXT, _value(data, _NEXT), _value(data, _NEXT_KEY)) if _NEXT in data else None
+        return cls(authority, serving, upcoming, authorities[1:])
+
+
+def _value(data: Mapping[str, str], key: str) -> bytes:
+    if key not in data:
+        raise UnusableError(f"{key}: missing")
+    try:
+        return base64.b64decode(data[key], validate=True)
+    except ValueError:
+        raise UnusableError(f"{key}: not base64") from None
+
+
+def _named(key: str, certificate: bytes, private: bytes) -> Pair:
+    try:
+        return Pair(certificate, private)
+    except UnusableError as error:
+        raise UnusableError(f"{key}: {error}") from None

@@ -1,0 +1,64 @@
+"""What a pod chooses by its annotations: containers, method, credentials."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import TypeVar, get_args
+
+from steerway.injection.options import Credentials, InjectionOptions, Method
+from steerway.injection.pod import Container, Pod
+
+CONTAINERS = "steerway.io/inject-containers"
+METHOD = "steerway.io/inject-method"
+CREDENTIALS = "steerway.io/inject-credentials"
+
+_V = TypeVar("_V", bound=str)
+
+
+class NotInjectedError(Exception):
+    """Nothing is added to the pod: the text is the reason, for the user of the pod."""
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """`unknown`: names of containers that the pod does not have."""
+
+    method: Method
+    credentials: Credentials
+    containers: tuple[Container, ...]
+    unknown: tuple[str, ...]
+
+
+def choose(pod: Pod, options: InjectionOptions) -> Choice:
+    """Raises NotInjectedError for a choice that is invalid or not available."""
+    method = _one_of(pod.annotations, METHOD, get_args(Method), options.method)
+    credentials = _one_of(pod.annotations, CREDENTIALS, get_args(Credentials), options.credentials)
+    if not options.servers.get(credentials):
+        raise NotInjectedError(f"steerway has no servers for {CREDENTIALS}: {credentials}")
+    has_volume = method == "volume" or bool(options.file_sources(credentials))
+    if has_volume and pod.is_windows:
+        raise NotInjectedError(f"Windows pods get no volume: use {METHOD}: environment, and no tls")
+    if options.sends_token(credentials) and not pod.spec.get("serviceAccountName"):
+        raise NotInjectedError("the pod has no service account, whose token it would send")
+    containers, unknown = _containers(pod)
+    if not containers:
+        raise NotInjectedError(f"{CONTAINERS} names no container of the pod")
+    return Choice(method, credentials, containers, unknown)
+
+
+def _one_of(annotations: Mapping[str, str], key: str, values: tuple[_V, ...], default: _V) -> _V:
+    given = annotations.get(key, default)
+    for value in values:
+        if value == given:
+            return value
+    raise NotInjectedError(f"annotation {key} is {given[:40]!r}: use {' or '.join(values)}")
+
+
+def _containers(pod: Pod) -> tuple[tuple[Container, ...], tuple[str, ...]]:
+    """Those to inject, and names without a container."""
+    containers = tuple(pod.containers())
+    names = [name.strip() for name in pod.annotations.get(CONTAINERS, "").split(",") if name.strip()]
+    if not names:
+        return containers, ()
+    present = {container.name for container in containers}
+    unknown = tuple(dict.fromkeys(name for name in names if name not in present))
+    return tuple(container for container in containers if container.name in names), unknown
