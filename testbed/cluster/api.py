@@ -32,6 +32,8 @@ _PLURALS = {
     "ClusterRoleBinding": "clusterrolebindings",
     "CustomResourceDefinition": "customresourcedefinitions",
     "MutatingWebhookConfiguration": "mutatingwebhookconfigurations",
+    "MutatingAdmissionPolicy": "mutatingadmissionpolicies",
+    "MutatingAdmissionPolicyBinding": "mutatingadmissionpolicybindings",
     "TrafficPolicy": "trafficpolicies",
     "BackendTLSPolicy": "backendtlspolicies",
     "GRPCRoute": "grpcroutes",
@@ -42,7 +44,14 @@ _VERSIONS = {
     "EndpointSlice": "discovery.k8s.io/v1",
     "Lease": "coordination.k8s.io/v1",
     "CustomResourceDefinition": "apiextensions.k8s.io/v1",
-    "MutatingWebhookConfiguration": "admissionregistration.k8s.io/v1",
+    **dict.fromkeys(
+        (
+            "MutatingWebhookConfiguration",
+            "MutatingAdmissionPolicy",
+            "MutatingAdmissionPolicyBinding",
+        ),
+        "admissionregistration.k8s.io/v1",
+    ),
     "TrafficPolicy": "steerway.io/v1alpha1",
     **dict.fromkeys(
         ("BackendTLSPolicy", "GRPCRoute", "HTTPRoute", "ReferenceGrant"), "gateway.networking.k8s.io/v1"
@@ -59,6 +68,8 @@ _CLUSTER_WIDE = (
     "ClusterRoleBinding",
     "CustomResourceDefinition",
     "MutatingWebhookConfiguration",
+    "MutatingAdmissionPolicy",
+    "MutatingAdmissionPolicyBinding",
 )
 _TIMEOUT_SECONDS = 20.0
 _EXEC_PROTOCOL = "v5.channel.k8s.io"
@@ -116,15 +127,15 @@ class Api:
         except (httpx.TransportError, ssl.SSLError):
             return False
 
-    def apply(self, *manifests: Manifest) -> None:
-        """Create or change each object, as `kubectl apply --server-side --force-conflicts`."""
+    def apply(self, *manifests: Manifest, manager: str = "tests", force: bool = True) -> None:
+        """Create or change each object, as `kubectl apply --server-side`, by default with `--force-conflicts`."""
         for manifest in manifests:
             metadata = manifest["metadata"]
             self._send(
                 "PATCH",
                 path(manifest["kind"], metadata.get("namespace", ""), metadata["name"]),
                 content=json.dumps(manifest),
-                params={"fieldManager": "tests", "force": "true"},
+                params={"fieldManager": manager, "force": str(force).lower()},
                 headers={"Content-Type": "application/apply-patch+yaml"},
             )
 
@@ -139,6 +150,14 @@ class Api:
         assert answer.is_success or answer.is_client_error, answer.text
         assert answer.status_code != httpx.codes.NOT_FOUND, answer.text
         return "" if answer.is_success else str(answer.json()["message"])
+
+    def create(self, manifest: Manifest, dry_run: bool = False) -> Manifest:
+        """Create an object, whose name may be left to the API server; returns it as admission has changed it."""
+        metadata = manifest["metadata"]
+        params = {"dryRun": "All"} if dry_run else {}
+        where = path(manifest["kind"], metadata.get("namespace", ""))
+        created: Manifest = self._send("POST", where, json=manifest, params=params)
+        return created
 
     def get(self, kind: str, namespace: str, name: str) -> Manifest:
         return self._send("GET", path(kind, namespace, name))

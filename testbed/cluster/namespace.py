@@ -24,12 +24,12 @@ _GROUPS = {"endpointslices": "discovery.k8s.io", **POLICIES}
 
 
 class Namespace:
-    """One namespace. `folder` takes the kubeconfigs of its accounts."""
+    """One namespace. `folder` takes the kubeconfigs of its accounts. `name` "": one of its own."""
 
-    def __init__(self, cluster: Cluster, folder: Path) -> None:
+    def __init__(self, cluster: Cluster, folder: Path, name: str = "") -> None:
         self.cluster = cluster
         self.api = cluster.api
-        self.name = f"shop-{next(_NUMBERS)}"
+        self.name = name or f"shop-{next(_NUMBERS)}"
         self.folder = folder
         self._accounts: list[Account] = []
         metadata = {"name": self.name}

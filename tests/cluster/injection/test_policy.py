@@ -1,0 +1,68 @@
+"""Injection by the API server itself: the MutatingAdmissionPolicy."""
+
+import json
+
+from testbed.cluster.namespace import Namespace
+from testbed.manifest import Manifest
+from testbed.process.deadline import until
+from tests.cluster.conftest import NEEDS_CLUSTER
+from tests.cluster.injection.conftest import Create, Mesh, label, variables
+
+pytestmark = NEEDS_CLUSTER
+CONFIG = "GRPC_XDS_BOOTSTRAP_CONFIG"
+
+
+def test_pods_are_injected_by_label(mesh: Mesh, namespace: Namespace, create: Create) -> None:
+    """As by the webhook."""
+    mesh.install("policy/policy.yaml")
+    until(lambda: CONFIG in variables(create(label="enabled")), "an injected pod")
+    assert CONFIG not in variables(create()), "without a label"
+    label(namespace, "enabled")
+    until(lambda: CONFIG in variables(create()), "injection by the label of the namespace")
+    assert CONFIG not in variables(create(label="disabled"))
+    own = create(env={"GRPC_XDS_BOOTSTRAP": "/mine"})
+    assert variables(own) == {"GRPC_XDS_BOOTSTRAP": "/mine"}
+    pod = create(env={"A": "1"})
+    assert next(iter(variables(pod))) == "A"
+    assert [*variables(pod)][-1] == CONFIG, "behind the variables that it refers to"
+    assert (
+        json.loads(variables(pod)[CONFIG])["node"]["id"] == "$(INJECTED_POD_NAME).$(INJECTED_POD_NAMESPACE)"
+    )
+    assert [volume for volume in pod["spec"].get("volumes", []) if volume["name"] == "steerway"] == []
+    _mounts_what_the_config_map_names(mesh, namespace)
+
+
+def _mounts_what_the_config_map_names(mesh: Mesh, namespace: Namespace) -> None:
+    """A token and CA certificates, in init containers and sidecars, too."""
+    values = {"tokenAudience": "steerway", "clusterTrustBundle": "roots"}
+    metadata = {"name": "steerway-injection", "namespace": mesh.namespace.name}
+    mesh.api.apply(
+        {"apiVersion": "v1", "kind": "ConfigMap", "metadata": metadata, "data": values}, manager="user"
+    )
+    until(lambda: _volumes(_created(mesh, namespace)), "the volume")
+    pod = _created(mesh, namespace)
+    (volume,) = _volumes(pod)
+    token, bundle = volume["projected"]["sources"]
+    assert token["serviceAccountToken"]["audience"] == "steerway"
+    assert bundle["clusterTrustBundle"] == {"name": "roots", "path": "ca.crt", "optional": True}
+    for container in (*pod["spec"]["initContainers"], *pod["spec"]["containers"]):
+        assert container["env"][-1]["name"] == CONFIG
+        assert [mount["mountPath"] for mount in container["volumeMounts"]].count("/etc/steerway") == 1
+
+
+def _created(mesh: Mesh, namespace: Namespace) -> Manifest:
+    init = [{"name": "init", "image": "none"}, {"name": "proxy", "image": "none", "restartPolicy": "Always"}]
+    client = {"name": "client", "image": "none"}
+    return mesh.api.create(
+        {
+            "apiVersion": "v1",
+            "kind": "Pod",
+            "metadata": {"generateName": "client-", "namespace": namespace.name},
+            "spec": {"initContainers": init, "containers": [client], "serviceAccountName": "default"},
+        },
+        dry_run=True,
+    )
+
+
+def _volumes(pod: Manifest) -> list[Manifest]:
+    return [volume for volume in pod["spec"].get("volumes", []) if volume["name"] == "steerway"]
