@@ -175,6 +175,7 @@ class ControlPlane:
         """Publish nothing before every source has synced; then follow the sources and answer the clients."""
         await self._local.store.until_synced()
         await wait_known(self._remotes, self._settings.remote_sync_timeout_seconds)
+        await self._injection.wait()
         await self._publisher.start()
         self._engine.set_serving(True)
         self._phase = "serving"

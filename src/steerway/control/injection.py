@@ -1,5 +1,7 @@
 """Construction of the injection webhook from settings."""
 
+import asyncio
+import contextlib
 from collections.abc import Sequence
 from dataclasses import replace
 from typing import TypeAlias
@@ -18,6 +20,7 @@ from steerway.injection.options import CA_FILE, MOUNT_PATH, TOKEN_FILE, Injectio
 from steerway.report.reporter import Writer
 from steerway.sources.store import Problem
 
+_CERTIFICATE_SECONDS = 5.0
 _Certificate: TypeAlias = FileCertificate | SecretCertificate
 
 
@@ -39,6 +42,15 @@ class Injection:
             self.servers = (("injection webhook on https://", server),)
         self.parts = [part for part in self._certificates if isinstance(part, FileCertificate)]
         self.writers = [part for part in self._certificates if isinstance(part, SecretCertificate)]
+
+    async def wait(self) -> None:
+        """Until the certificate was read, for a limited time: a replica that is ready gets requests of API servers, and
+        a pod whose request fails has no bootstrap. xDS clients do not need it."""
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CERTIFICATE_SECONDS):
+                for certificate in self._certificates:
+                    if isinstance(certificate, SecretCertificate):
+                        await certificate.wait()
 
     def problems(self) -> Sequence[Problem]:
         """Why the certificate is not up to date."""

@@ -1,5 +1,6 @@
 """The webhook over HTTPS: what is no AdmissionReview, and that every other request is allowed."""
 
+import asyncio
 import base64
 import contextlib
 import json
@@ -15,12 +16,15 @@ import pytest
 from steerway import telemetry
 from steerway.config import Settings
 from steerway.config.section.injection import InjectionSettings
+from steerway.control import injection as control
 from steerway.control.injection import Injection, injection_options
 from steerway.errors import SettingsError
 from steerway.injection import mutation, review
+from steerway.injection.certificate.source import SecretCertificate
 from steerway.testing.json_patch import patched
 from testbed.certificate import Authority
 from testbed.manifest import Manifest
+from testbed.process.deadline import PATIENCE_SECONDS
 
 AUTHORITY = Authority()
 POD = {
@@ -239,6 +243,21 @@ def test_certificate_files_that_cannot_be_used_end_the_start(tmp_path: Path) -> 
     (tmp_path / "tls.crt").write_text("nothing")
     with pytest.raises(SettingsError, match=r"tls\.crt: the certificate is not readable"):
         Injection(values)
+
+
+async def test_a_start_waits_a_moment_for_the_certificate(monkeypatch: pytest.MonkeyPatch) -> None:
+    """API servers call a replica as soon as it is ready. Without a Secret it is ready nevertheless."""
+    values = Settings(injection=InjectionSettings(listen="127.0.0.1:0", servers=("a:1",)))
+    injection = Injection(values)
+    waiting = asyncio.create_task(injection.wait())
+    await asyncio.sleep(0)
+    assert not waiting.done()
+    (certificate,) = injection.writers
+    assert isinstance(certificate, SecretCertificate)
+    certificate._follower.taken.set()
+    await asyncio.wait_for(waiting, PATIENCE_SECONDS)
+    monkeypatch.setattr(control, "_CERTIFICATE_SECONDS", 0.01)
+    await asyncio.wait_for(Injection(values).wait(), PATIENCE_SECONDS)
 
 
 def test_without_an_address_there_is_no_webhook() -> None:

@@ -45,6 +45,8 @@ class Follower:
         self._backoff = Backoff()
         self._serving: tuple[bytes, bytes] | None = None
         self.context: ssl.SSLContext | None = None
+        self.taken = asyncio.Event()
+        """Set with the first usable certificate."""
         self.problem: Problem | None = None
 
     async def run(self, client: KubernetesClient, namespace: str) -> None:
@@ -97,6 +99,7 @@ class Follower:
             if serving != self._serving:
                 self.context = server_context(*serving)
                 self._serving = serving
+                self.taken.set()
                 expires = material.serving.x509.not_valid_after_utc
                 telemetry.CERTIFICATE_EXPIRY.labels(where).set(expires.timestamp())
                 log.info("certificate_taken", where=where, expires=expires.isoformat())

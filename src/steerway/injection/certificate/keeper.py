@@ -26,6 +26,8 @@ from steerway.sources.store import Problem
 log = structlog.get_logger()
 
 LOOK_SECONDS = 5.0
+_INACTIVE_SECONDS = 0.5
+"""Until the Lease is looked at again, which is in memory."""
 
 
 def _now() -> datetime:
@@ -55,10 +57,11 @@ class Keeper:
             if active():
                 with isolated("injection_certificate"):
                     await self.look(client, namespace)
+                await asyncio.sleep(LOOK_SECONDS)
             else:
                 self.problems.clear()
                 self._webhook.forget()
-            await asyncio.sleep(LOOK_SECONDS)
+                await asyncio.sleep(_INACTIVE_SECONDS)
 
     async def look(self, client: KubernetesClient, namespace: str) -> None:
         """Write what is due, once. The `caBundle` is first: a certificate is trusted before it is in use."""

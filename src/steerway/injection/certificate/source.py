@@ -27,6 +27,10 @@ class SecretCertificate:
         """For the next handshake; None before there is a certificate."""
         return self._follower.context
 
+    async def wait(self) -> None:
+        """Until there is a certificate."""
+        await self._follower.taken.wait()
+
     def problems(self) -> Sequence[Problem]:
         """Of the keeper, which knows more, or of the follower."""
         kept = tuple(self._keeper.problems.values())
