@@ -11,10 +11,12 @@ from testbed.cluster.cluster import Cluster
 from testbed.cluster.namespace import Namespace
 from testbed.manifest import Manifest, service, slices
 from testbed.process.control_plane import ControlPlane
+from testbed.process.deadline import until
 from testbed.process.process import Processes
+from tests.cluster.conftest import Open
+from tests.cluster.injection.client_pod import LABEL, Clients
 
 DEPLOY = Path(__file__).parents[3] / "deploy" / "injection"
-LABEL = "steerway.io/inject"
 WEBHOOK, XDS = 18443, 18000
 _ADDRESS = "10.244.202.%d"
 
@@ -29,7 +31,7 @@ class Mesh:
         self.api = namespace.api
         self._processes = processes
         self._account = namespace.account()
-        self._account.allow("services", "pods", "nodes", "endpointslices", everywhere=True)
+        self._account.allow("namespaces", "services", "pods", "nodes", "endpointslices", everywhere=True)
         self._everywhere: set[tuple[str, str]] = set()
         self.planes: list[ControlPlane] = []
         self.server = f"steerway.{namespace.name}.svc.cluster.local:{XDS}"
@@ -41,6 +43,19 @@ class Mesh:
         assert documents
         return documents
 
+    def allow_token_reviews(self) -> None:
+        """Let steerway verify the tokens of clients."""
+        name = f"{self.namespace.name}-token-reviews"
+        group = "rbac.authorization.k8s.io"
+        rule = {"apiGroups": ["authentication.k8s.io"], "resources": ["tokenreviews"], "verbs": ["create"]}
+        subject = {"kind": "ServiceAccount", "name": "steerway", "namespace": self.namespace.name}
+        role = {"kind": "ClusterRole", "rules": [rule]}
+        reference = {"apiGroup": group, "kind": "ClusterRole", "name": name}
+        binding = {"kind": "ClusterRoleBinding", "roleRef": reference, "subjects": [subject]}
+        for manifest in (role, binding):
+            self.api.apply({"apiVersion": f"{group}/v1", "metadata": {"name": name}, **manifest})
+            self._everywhere.add((str(manifest["kind"]), name))
+
     def install(self, *files: str) -> None:
         """Apply files of `deploy/injection`, as Helm does."""
         for manifest in (manifest for file in files for manifest in self.manifests(file)):
@@ -48,14 +63,21 @@ class Mesh:
             if "namespace" not in manifest["metadata"]:
                 self._everywhere.add((manifest["kind"], manifest["metadata"]["name"]))
 
-    def start(self, count: int) -> None:
-        """Start replicas behind the Service, as this account."""
+    def start(self, count: int, *options: str) -> None:
+        """Start replicas behind the Service, as this account; without `options` for plaintext clients."""
         hosts = [_ADDRESS % (index + 1) for index in range(count)]
         source = ["--kubernetes", "--kubeconfig", str(self._account.kubeconfig()), "--namespace", "all"]
-        source += ["--no-policies", "--injection-servers", self.server]
+        source += [
+            "--no-policies",
+            "--drain-seconds",
+            "0",
+            *(options or ("--injection-servers", self.server)),
+        ]
         for host in hosts:
             addresses = ["--injection-listen", f"{host}:{WEBHOOK}", "--listen", f"{host}:{XDS}"]
             self.planes.append(ControlPlane(self._processes, [*source, *addresses]))
+        for plane in self.planes:
+            until(plane.ready, "a replica that is ready")
         ports = {"xds": XDS, "injection": WEBHOOK}
         self.api.apply(service("steerway", ports, namespace=self.namespace.name))
         for name, port in ports.items():
@@ -66,6 +88,12 @@ class Mesh:
         """The distinct values of `caBundle`."""
         configuration = self.api.get("MutatingWebhookConfiguration", "", "steerway-injection")
         return {webhook["clientConfig"].get("caBundle", "") for webhook in configuration["webhooks"]}
+
+    def uninstall(self, kind: str) -> None:
+        """Delete a cluster-wide object."""
+        for item in [item for item in self._everywhere if item[0] == kind]:
+            self.api.delete(kind, "", item[1])
+            self._everywhere.discard(item)
 
     def remove(self) -> None:
         """Delete what is not in the namespace, and the namespace."""
@@ -85,6 +113,14 @@ def mesh(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator
         yield created
         with cluster.network.entered():
             created.remove()
+
+
+@pytest.fixture
+def clients(namespace: Namespace, open_backends: Open) -> Clients:
+    """Pods that call two backends in the test's namespace."""
+    addresses = open_backends(2)
+    namespace.publish(addresses)
+    return Clients(namespace, addresses)
 
 
 @pytest.fixture
@@ -130,7 +166,9 @@ def label(namespace: Namespace, value: str) -> None:
     )
 
 
-def metric(plane: ControlPlane, name: str) -> float:
-    """The sum of a metric's samples."""
+def metric(plane: ControlPlane, name: str, **labels: str) -> float:
+    """The sum of a metric's samples that have these labels."""
     text = httpx.get(f"{plane.admin}/metrics", trust_env=False).text
-    return sum(float(line.rpartition(" ")[2]) for line in text.splitlines() if line.startswith(f"{name}{{"))
+    wanted = [f'{key}="{value}"' for key, value in labels.items()]
+    lines = [line for line in text.splitlines() if line.startswith(f"{name}{{")]
+    return sum(float(line.rpartition(" ")[2]) for line in lines if all(label in line for label in wanted))
