@@ -57,8 +57,12 @@ class Mesh:
             self._everywhere.add((str(manifest["kind"]), name))
 
     def install(self, *files: str) -> None:
-        """Apply files of `deploy/injection`, as Helm does."""
-        for manifest in (manifest for file in files for manifest in self.manifests(file)):
+        """Apply files of `deploy/injection`."""
+        self.apply(*(manifest for file in files for manifest in self.manifests(file)))
+
+    def apply(self, *manifests: Manifest) -> None:
+        """Apply objects, as Helm does."""
+        for manifest in manifests:
             self.api.apply(manifest, manager="helm", force=False)
             if "namespace" not in manifest["metadata"]:
                 self._everywhere.add((manifest["kind"], manifest["metadata"]["name"]))

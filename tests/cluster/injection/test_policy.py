@@ -10,6 +10,7 @@ from tests.cluster.injection.conftest import Create, Mesh, label, variables
 
 pytestmark = NEEDS_CLUSTER
 CONFIG = "GRPC_XDS_BOOTSTRAP_CONFIG"
+POLICY = "MutatingAdmissionPolicy"
 
 
 def test_pods_are_injected_by_label(mesh: Mesh, namespace: Namespace, create: Create) -> None:
@@ -30,6 +31,30 @@ def test_pods_are_injected_by_label(mesh: Mesh, namespace: Namespace, create: Cr
     )
     assert [volume for volume in pod["spec"].get("volumes", []) if volume["name"] == "steerway"] == []
     _mounts_what_the_config_map_names(mesh, namespace)
+
+
+def test_the_policy_of_kyverno_does_the_same(mesh: Mesh, namespace: Namespace, create: Create) -> None:
+    """Its expressions are those of a MutatingAdmissionPolicy, so the API server can evaluate them."""
+    mesh.uninstall(POLICY)
+    mesh.uninstall(f"{POLICY}Binding")
+    (policy,) = mesh.manifests("kyverno/policy.yaml")
+    api_version, metadata = "admissionregistration.k8s.io/v1", {"name": "kyverno"}
+    spec = {**policy["spec"], "reinvocationPolicy": "Never"}
+    binding = {"policyName": metadata["name"]}
+    mesh.apply(
+        {"apiVersion": api_version, "kind": POLICY, "metadata": metadata, "spec": spec},
+        {"apiVersion": api_version, "kind": f"{POLICY}Binding", "metadata": metadata, "spec": binding},
+    )
+    added = ["INJECTED_POD_NAME", "INJECTED_POD_NAMESPACE", CONFIG]
+    until(lambda: [*variables(create(label="enabled"))] == added, "an injected pod")
+    pod = create(label="enabled", env={"A": "1"})
+    assert [*variables(pod)] == ["A", *added]
+    assert json.loads(variables(pod)[CONFIG])["xds_servers"][0]["server_uri"] == mesh.server
+    assert CONFIG not in variables(create()), "without a label"
+    label(namespace, "enabled")
+    until(lambda: CONFIG in variables(create()), "injection by the label of the namespace")
+    assert CONFIG not in variables(create(label="disabled"))
+    assert variables(create(env={"GRPC_XDS_BOOTSTRAP": "/mine"})) == {"GRPC_XDS_BOOTSTRAP": "/mine"}
 
 
 def _mounts_what_the_config_map_names(mesh: Mesh, namespace: Namespace) -> None:
