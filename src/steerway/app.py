@@ -34,7 +34,7 @@ from steerway.control.part import wait_first
 from steerway.control.publisher import Publisher
 from steerway.control.remote import remote_clusters, remote_members, wait_known
 from steerway.control.server import admin_server, call_service, rest_servers
-from steerway.control.status import LocalReport, evaluate, make_resolver, reporters
+from steerway.control.status import LocalReport, evaluate, make_resolver, reporters, warn_unmatched
 from steerway.control.wiring import make_engine, make_translator
 from steerway.engine.memory import Trimmer, trim_function
 from steerway.log import setup
@@ -180,10 +180,7 @@ class ControlPlane:
         self._engine.set_serving(True)
         self._phase = "serving"
         log.info("serving", services=len(self._local.catalog), problems=len(self._problems()))
-        for problem in self._federation.unmatched():
-            log.warning(
-                "filter_matches_nothing", where=problem.where, reason=problem.reason, hint=problem.hint
-            )
+        warn_unmatched(self._federation)
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._publisher.follow())
             loops.create_task(self._publisher.release())

@@ -52,6 +52,12 @@ async def evaluate(evaluator: StatusEvaluator, changing: asyncio.Lock) -> None:
         await asyncio.sleep(0 if evaluator.unfinished else _EVALUATE_SECONDS)
 
 
+def warn_unmatched(federation: Federation) -> None:
+    """Log filters that match no Service."""
+    for problem in federation.unmatched():
+        log.warning("filter_matches_nothing", where=problem.where, reason=problem.reason, hint=problem.hint)
+
+
 class LocalReport:
     """What is to be written about objects that came from the local API server.
 
