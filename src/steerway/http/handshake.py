@@ -10,6 +10,7 @@ from typing import TypeAlias
 
 from steerway.http.limit import LimitLog
 from steerway.http.pool import Pool
+from steerway.runtime.isolation import isolated
 
 TlsContext: TypeAlias = Callable[[], ssl.SSLContext | None]
 """The context of the next handshake; None: there is no certificate yet, so connections are closed."""
@@ -52,15 +53,15 @@ class Handshakes:
             task.cancel()
 
     async def _run(self, member: "_Handshake", context: ssl.SSLContext) -> None:
-        loop = asyncio.get_running_loop()
         try:
-            await loop.connect_accepted_socket(
-                self._make,
-                member.connection,
-                ssl=context,
-                ssl_handshake_timeout=self._timeout_seconds,
-                ssl_shutdown_timeout=self._timeout_seconds,
-            )
+            with isolated("http_connection", OSError):
+                await asyncio.get_running_loop().connect_accepted_socket(
+                    self._make,
+                    member.connection,
+                    ssl=context,
+                    ssl_handshake_timeout=self._timeout_seconds,
+                    ssl_shutdown_timeout=self._timeout_seconds,
+                )
         except ssl.SSLError as error:
             self._limits.exceeded("tls_handshake", member.peer, reason=str(error.reason or error))
         except ConnectionAbortedError:  # the handshake took too long
