@@ -24,6 +24,7 @@ PARTS = {
     "go": "a Go toolchain, for clients of grpc-go",
     "java": "a JDK and Maven, for clients of grpc-java",
     "node": "Node.js and npm, for clients of grpc-js",
+    "cpp": "CMake, a C++ compiler and gRPC for C++, for the C++ example",
     "browser": "Chromium",
     "demo": "a run of the whole demo",
 }

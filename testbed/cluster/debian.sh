@@ -1,15 +1,20 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that tests need, unless they are there: ip and nft (network namespaces, Services) and
-# openssl (keys) for the ring "kubernetes", chromium for the ring "browser". Rings in TEST_WITHOUT need nothing.
+# openssl (keys) for the ring "kubernetes", chromium for the ring "browser", gRPC for C++ for the ring "cpp". Rings in
+# TEST_WITHOUT need nothing.
 set -euo pipefail
-declare -A package=([ip]=iproute2 [nft]=nftables [openssl]=openssl [chromium]=chromium)
-declare -A ring=([ip]=kubernetes [nft]=kubernetes [openssl]=kubernetes [chromium]=browser)
+declare -A package=([ip]=iproute2 [nft]=nftables [openssl]=openssl [chromium]=chromium
+  [c++]=g++ [cmake]=cmake [pkg-config]=pkg-config
+  [grpc_cpp_plugin]="protobuf-compiler-grpc libgrpc++-dev libprotobuf-dev")
+declare -A ring=([ip]=kubernetes [nft]=kubernetes [openssl]=kubernetes [chromium]=browser
+  [c++]=cpp [cmake]=cpp [pkg-config]=cpp [grpc_cpp_plugin]=cpp)
 missing=()
 rings=()
 for command in "${!package[@]}"; do
   command -v "$command" >/dev/null && continue
   case ",${TEST_WITHOUT:-}," in *,"${ring[$command]}",*) continue ;; esac
-  missing+=("${package[$command]}")
+  read -ra packages <<<"${package[$command]}"
+  missing+=("${packages[@]}")
   rings+=("${ring[$command]}")
 done
 [ ${#missing[@]} -gt 0 ] || exit 0

@@ -6,8 +6,9 @@ from pathlib import Path
 from testbed.process import built_program
 from testbed.process.built_program import Progress, Recipe, Tool, progress_on_stderr
 
-_GO = Tool("go", "Go 1.26 or newer", ("version",))
-_NETWORK = ("dial tcp", "no such host", "i/o timeout", "proxyconnect", "connection refused", "TLS handshake")
+GO = Tool("go", "Go 1.26 or newer", ("version",))
+NETWORK = ("dial tcp", "no such host", "i/o timeout", "proxyconnect", "connection refused", "TLS handshake")
+HINT = "Go modules could not be fetched: check this machine's network and `go env GOPROXY`"
 
 
 def build(
@@ -17,7 +18,7 @@ def build(
 
     `flags` are further flags of `go build`, `environment` is added to ours. Raises BuildError.
     """
-    go = _GO.path(module.name)
+    go = GO.path(module.name)
 
     def command(program: Path) -> list[str]:
         # -v names each module that is fetched and each package that is compiled
@@ -26,11 +27,11 @@ def build(
 
     recipe = Recipe(
         source=module,
-        tools=(_GO,),
+        tools=(GO,),
         patterns=("**/*.go", "**/*.mod", "**/*.sum"),
         command=command,
-        network=_NETWORK,
-        hint="Go modules could not be fetched: check this machine's network and `go env GOPROXY`",
+        network=NETWORK,
+        hint=HINT,
         options=flags,
         environment=environment,
     )

@@ -8,7 +8,9 @@ from testbed.process.built_program import Progress, Recipe, Tool, progress_on_st
 _JAVA = Tool("java", "a JDK 17 or newer (openjdk-17-jdk-headless)", ("-version",))
 _JAVAC = Tool("javac", "a JDK 17 or newer (openjdk-17-jdk-headless)")
 _MAVEN = Tool("mvn", "Maven 3.8 or newer (maven)")
-_NETWORK = ("Could not transfer", "Unknown host", "Connect timed out", "Connection refused", "offline mode")
+TOOLS = (_JAVA, _JAVAC, _MAVEN)
+NETWORK = ("Could not transfer", "Unknown host", "Connect timed out", "Connection refused", "offline mode")
+HINT = "Maven artifacts could not be fetched: check this machine's network and Maven's settings.xml"
 _GOALS = ("compiler:compile", "dependency:copy-dependencies")
 _FLAGS = ("-Xmx128m", "-Xss512k", "-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xshare:auto")
 """For one small process of many: most of its time is its start, where the optimising compiler never pays."""
@@ -19,12 +21,12 @@ def build(project: Path, write_line: Progress = progress_on_stderr) -> Path:
     maven = _MAVEN.path(project.name)
     recipe = Recipe(
         source=project,
-        tools=(_JAVA, _JAVAC, _MAVEN),
+        tools=TOOLS,
         patterns=("pom.xml", "src/**/*.java"),
         options=_GOALS,
         command=lambda program: [maven, "--batch-mode", f"-Dout={program}", *_GOALS],
-        network=_NETWORK,
-        hint="Maven artifacts could not be fetched: check this machine's network and Maven's settings.xml",
+        network=NETWORK,
+        hint=HINT,
     )
     return built_program.build(recipe, write_line)
 

@@ -7,7 +7,9 @@ from testbed.process.built_program import Progress, Recipe, Tool, progress_on_st
 
 _NODE = Tool("node", "Node.js 20 or newer (nodejs)", ("--version",))
 _NPM = Tool("npm", "npm 9 or newer (npm)")
-_NETWORK = ("ENOTFOUND", "ETIMEDOUT", "ECONNREFUSED", "EAI_AGAIN", "network")
+TOOLS = (_NODE, _NPM)
+NETWORK = ("ENOTFOUND", "ETIMEDOUT", "ECONNREFUSED", "EAI_AGAIN", "network")
+HINT = "packages could not be fetched: check this machine's network and `npm config get registry`"
 _OPTIONS = ("--ignore-scripts", "--no-audit", "--no-fund")
 _FLAGS = ("--max-old-space-size=128",)
 
@@ -17,12 +19,12 @@ def build(package: Path, write_line: Progress = progress_on_stderr) -> Path:
     npm = _NPM.path(package.name)
     recipe = Recipe(
         source=package,
-        tools=(_NODE, _NPM),
+        tools=TOOLS,
         patterns=("*.js", "package.json", "package-lock.json"),
         options=_OPTIONS,
         command=lambda _: [npm, "ci", *_OPTIONS],
-        network=_NETWORK,
-        hint="packages could not be fetched: check this machine's network and `npm config get registry`",
+        network=NETWORK,
+        hint=HINT,
         in_copy=True,
     )
     return built_program.build(recipe, write_line)

@@ -1,4 +1,4 @@
-"""Fragments of Rust, Go, Java and JavaScript: identifiers, strings, comments. `///` and `//!` of Rust are docstrings.
+"""Fragments of Rust, Go, Java, JavaScript and C++: identifiers, strings, comments. `///` and `//!` of Rust are docs.
 
 A lexer, no parser: it does not distinguish a declaration from a use, so that every identifier counts.
 """
@@ -30,7 +30,13 @@ _OTHERS = (
 )
 _LEXERS = {
     suffix: re.compile("|".join(parts), re.DOTALL)
-    for suffix, parts in ((".rs", _RUST), (".go", _OTHERS), (".java", _OTHERS), (".js", _OTHERS))
+    for suffix, parts in (
+        (".rs", _RUST),
+        (".go", _OTHERS),
+        (".java", _OTHERS),
+        (".js", _OTHERS),
+        (".cc", _OTHERS),
+    )
 }
 SUFFIXES = frozenset(_LEXERS)
 _BLOCK = re.compile(r"/\*|\*/")

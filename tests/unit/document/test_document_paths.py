@@ -4,7 +4,9 @@ import re
 from pathlib import Path
 
 ROOT = Path(__file__).parents[3]
-DOCUMENTS = [*sorted(ROOT.glob("*.md")), *sorted(ROOT.glob("docs/**/*.md"))]
+DOCUMENTS = [
+    file for folder in ("*.md", "docs/**/*.md", "examples/**/*.md") for file in sorted(ROOT.glob(folder))
+]
 BASES = (
     "",
     "src/steerway",
