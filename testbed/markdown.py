@@ -4,7 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path
 
-_FENCE = re.compile(r"^```(\w*)(?: (.+))?$")
+_FENCE = re.compile(r"^ *```(\w*)(?: (.+))?$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +39,7 @@ def _blocks(text: str) -> list[Block]:
         if opening := _FENCE.match(line):
             content = []
             for inner in lines:
-                if inner.rstrip() == "```":
+                if inner.strip() == "```":
                     break
                 content.append(inner)
             words = tuple((opening[2] or "").split())

@@ -13,7 +13,7 @@ from telemetry import metrics, traced, tracer_provider
 INTERVAL_SECONDS = 0.1
 DEADLINE_SECONDS = 5.0
 START_DEADLINE_SECONDS = 30.0
-"""The first call waits for the control plane: gRPC treats a resource as missing after 15 s."""
+"""The start waits for the control plane: gRPC treats a resource as missing after 15 s."""
 OPTIONS = [
     # Connections that are silently gone are noticed after both times together, without them after minutes. Servers
     # close connections that are pinged more often than they allow: every 5 minutes by default.
@@ -41,26 +41,30 @@ def main() -> None:
         tracer_provider() as provider,
         grpc.secure_channel(arguments.target, credentials, OPTIONS) as channel,
     ):
+        # Not a first call with wait_for_ready: one made before the control plane can be reached stays queued until its
+        # deadline, also when the channel has become ready (grpcio 1.85).
+        try:
+            grpc.channel_ready_future(channel).result(START_DEADLINE_SECONDS)
+        except grpc.FutureTimeoutError:
+            raise SystemExit(
+                f"{arguments.target} is not ready after {START_DEADLINE_SECONDS:.0f} s"
+            ) from None
         echo = echo_pb2_grpc.EchoStub(traced(channel, provider))
-        if not call(echo, START_DEADLINE_SECONDS, wait_for_ready=True):
-            raise SystemExit(1)
+        call(echo)
         made = 1
         while made != arguments.calls and not stopped.wait(INTERVAL_SECONDS):
-            call(echo, DEADLINE_SECONDS)
+            call(echo)
             made += 1
 
 
-def call(echo: echo_pb2_grpc.EchoStub, seconds: float, wait_for_ready: bool = False) -> bool:
-    """Make one call and print its result. False when it failed."""
+def call(echo: echo_pb2_grpc.EchoStub) -> None:
+    """Make one call and print its result."""
     try:
-        answer = echo.Echo(
-            echo_pb2.EchoRequest(message="hello"), timeout=seconds, wait_for_ready=wait_for_ready
-        )
+        answer = echo.Echo(echo_pb2.EchoRequest(message="hello"), timeout=DEADLINE_SECONDS)
     except grpc.RpcError as error:
         print(error.code().name, error.details(), flush=True)
-        return False
-    print("OK", answer.server, flush=True)
-    return True
+    else:
+        print("OK", answer.server, flush=True)
 
 
 if __name__ == "__main__":

@@ -105,6 +105,21 @@ def test_the_same_client_resolves_by_dns(language: Language, processes: Processe
     assert client.ports == [port] * 3
 
 
+@pytest.mark.needs("java")
+@pytest.mark.timeout(900)
+def test_java_reads_the_bootstrap_of_a_system_property(
+    processes: Processes, files: Files, steer: Steer, bootstrap: Path
+) -> None:
+    example = example_program.build("java")
+    server = Server(processes, example)
+    files.publish([server.endpoint()], "echo")
+    connect(steer(), bootstrap)
+    options = f"-Dio.grpc.xds.bootstrap={bootstrap}"
+    client = Client(processes, example, TARGET, calls=2, JAVA_TOOL_OPTIONS=options)
+    client.ended()
+    assert client.ports == [server.wait_for_port()] * 2
+
+
 @EVERY_LANGUAGE
 def test_an_xds_server_serves_when_it_has_its_listener(
     language: Language, processes: Processes, files: Files, steer: Steer, bootstrap: Path

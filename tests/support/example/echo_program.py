@@ -98,4 +98,4 @@ def output(process: Process) -> str:
 
 
 def _start(processes: Processes, name: str, command: list[str], environment: dict[str, str]) -> Process:
-    return processes.start(name, command, JAVA_TOOL_OPTIONS=_JVM, **environment)
+    return processes.start(name, command, **{"JAVA_TOOL_OPTIONS": _JVM, **environment})
