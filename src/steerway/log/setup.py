@@ -19,9 +19,8 @@ log = structlog.get_logger()
 
 SUMMARY_SECONDS = 1.0
 """Period of the check for due summaries of suppressed lines."""
-_QUIET = {"kubernetes_asyncio": logging.INFO, "uvicorn.error": logging.ERROR}
-"""Minimum level of loggers: kubernetes_asyncio logs whole responses of the API server at `debug`, and any client of
-uvicorn can cause a `warning` with each request."""
+_QUIET = {"uvicorn.error": logging.ERROR}
+"""Minimum level of loggers: any client of uvicorn can cause a `warning` with each request."""
 
 
 _limiter = LogLimiter()

@@ -20,7 +20,6 @@ def restored() -> Iterator[None]:
     root.handlers[:] = handlers
     root.setLevel(level)
     logging.getLogger("steerway").setLevel(logging.NOTSET)
-    logging.getLogger("kubernetes_asyncio").setLevel(logging.NOTSET)
     structlog.reset_defaults()
 
 
@@ -88,15 +87,6 @@ def test_the_level_is_a_threshold(level: str, lines: int) -> None:
     for severity in ("debug", "info", "warning", "error"):
         getattr(log, severity)("x")
     assert len(stream.getvalue().splitlines()) == lines
-
-
-def test_answers_of_the_api_server_are_never_logged() -> None:
-    """kubernetes_asyncio logs whole bodies at debug, and they may hold Secrets."""
-    stream = io.StringIO()
-    setup.configure("json", "debug", stream)
-    logging.getLogger("kubernetes_asyncio.client.rest").debug("response body: secret")
-    logging.getLogger("watchfiles.main").debug("logged at debug")
-    assert [json.loads(line)["event"] for line in stream.getvalue().splitlines()] == ["logged at debug"]
 
 
 def test_configuring_again_replaces_the_set_up() -> None:

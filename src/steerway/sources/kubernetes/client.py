@@ -1,30 +1,33 @@
 """HTTP to the API server: the only file of steerway that talks to it.
 
-Requests and credentials are those of `kubernetes_asyncio`, over connections of `connection.py`; its generated
-models are not used, since a raw body decoded straight into slim types costs a fraction. When the server turns
-the credentials away (401) or TLS fails, the next request begins with the configuration read anew, certificates
-included; watches that are open live on.
+Raw bodies are decoded straight into slim types (`decode.py`). When the server refuses the credentials (401) or TLS
+fails, the next request begins with the configuration read anew, certificates included; watches that are open live on.
 
 It does not retry and does not know what a list or a watch means: `watcher.py` decides.
 """
 
 import asyncio
 import contextlib
-import importlib
+import time
 from collections.abc import AsyncGenerator, AsyncIterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any
 
 import aiohttp
 
-from steerway import __version__
+import steerway
+from steerway.errors import SourceError
 from steerway.sources.kubernetes.access import Access, RequestError, load
 from steerway.sources.kubernetes.cause import READ_TIMED_OUT, TLS_REASONS, failure_of
 from steerway.sources.kubernetes.connection import open_session
+from steerway.sources.kubernetes.credential.configuration import Configuration
 from steerway.sources.kubernetes.decode import LineSplitter, decode_status
 from steerway.sources.kubernetes.event import SILENT, Failure
 
+REFRESH_SECONDS = 60.0
+"""Age at which the credentials are read again. kubelet renews a token at 80 % of its life; the old one lives on
+for minutes at least."""
 CONNECT_SECONDS = 10.0
 LIST_READ_SECONDS = 60.0
 """Longest silence while a page is read."""
@@ -33,11 +36,18 @@ _WHOLE = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=LIST_READ
 
 @dataclass(slots=True)
 class _Connection:
-    """The library's client, with the number of requests that use it."""
+    """A session with the credentials of its requests, and the number of requests that use it."""
 
-    api: Any
+    session: aiohttp.ClientSession
+    configuration: Configuration
+    read_at: float = field(default_factory=time.monotonic)
     users: int = 0
     retired: bool = False
+
+    @property
+    def expired(self) -> bool:
+        expires_at = self.configuration.expires_at
+        return expires_at is not None and time.time() >= expires_at
 
 
 _ACCEPTED = "application/json, application/jwk-set+json"
@@ -122,7 +132,7 @@ class KubernetesClient:
         """Close every connection. Requests in flight fail."""
         connection, self._connection = self._connection, None
         if connection is not None:
-            await connection.api.close()
+            await connection.session.close()
 
     @contextlib.asynccontextmanager
     async def _response(
@@ -133,25 +143,28 @@ class KubernetesClient:
         method: str = "GET",
         headers: Mapping[str, str] = MappingProxyType({}),
         body: Mapping[str, Any] | Sequence[Mapping[str, Any]] | None = None,
-    ) -> AsyncGenerator[Any, None]:
+    ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         async with self._connected() as connection:
+            configuration = connection.configuration
+            authorization = (
+                {"Authorization": configuration.authorization} if configuration.authorization else {}
+            )
             try:
-                response = await connection.api.call_api(
-                    path,
+                async with connection.session.request(
                     method,
-                    query_params=list(query.items()),
-                    header_params={"Accept": _ACCEPTED, **headers},
-                    body=body,
-                    auth_settings=["BearerToken"],
-                    _preload_content=False,
-                    _request_timeout=timeout,
-                )
-                try:
-                    if response.status >= 400:
-                        raise RequestError(await _refusal(response))
-                    yield response
-                finally:
-                    response.close()
+                    configuration.server + path,
+                    params=query,
+                    headers={**headers, **authorization},
+                    json=body,
+                    timeout=timeout,
+                    proxy=configuration.proxy or None,
+                    server_hostname=configuration.tls.server_name or None,
+                ) as response:
+                    await _check(response)
+                    try:
+                        yield response
+                    finally:
+                        response.close()  # what is not read yet ends the connection
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 failure = failure_of(error)
                 self._distrust(connection, failure.reason in TLS_REASONS)
@@ -163,6 +176,8 @@ class KubernetesClient:
     @contextlib.asynccontextmanager
     async def _connected(self) -> AsyncGenerator[_Connection, None]:
         async with self._loading:
+            if self._connection is not None:
+                await self._refresh(self._connection)
             if self._connection is None:
                 self._connection = await self._connect()
             connection = self._connection
@@ -172,21 +187,35 @@ class KubernetesClient:
         finally:
             connection.users -= 1
             if connection.retired and not connection.users:
-                await connection.api.close()
+                await connection.session.close()
+
+    async def _refresh(self, connection: _Connection) -> None:
+        """Read aged credentials again. What a plugin gave stays until it expires: then the connection, which may have
+        a certificate of the plugin, is replaced."""
+        if connection.configuration.plugin:
+            if connection.expired:
+                connection.retired = True
+                self._connection = None
+                if not connection.users:
+                    await connection.session.close()
+        elif time.monotonic() - connection.read_at >= REFRESH_SECONDS:
+            connection.read_at = time.monotonic()
+            # While a file is replaced, the old credentials are as good as none; the server refuses them in time.
+            with contextlib.suppress(SourceError):
+                fresh = await load(self._access)
+                connection.configuration = replace(
+                    connection.configuration, authorization=fresh.authorization
+                )
 
     async def _connect(self) -> _Connection:
         configuration = await load(self._access)
-        library = importlib.import_module("kubernetes_asyncio.client.api_client")
         try:
-            api = library.ApiClient(configuration)
-            session = open_session(configuration)
+            headers = {"Accept": _ACCEPTED, "User-Agent": f"steerway/{steerway.__version__}"}
+            session = open_session(configuration.tls, headers)
         except OSError as error:  # ssl.SSLError among them: a certificate file that is none
             raise RequestError(Failure(None, "certificates unreadable", str(error))) from error
-        await api.rest_client.close()  # the library's session, which takes no socket options
-        api.rest_client.pool_manager = session
-        api.user_agent = f"steerway/{__version__}"
-        self.server = configuration.host
-        return _Connection(api)
+        self.server = configuration.server
+        return _Connection(session, configuration)
 
     def _distrust(self, connection: _Connection, turned_away: bool) -> None:
         if turned_away:
@@ -195,7 +224,7 @@ class KubernetesClient:
                 self._connection = None
 
 
-async def _lines(response: Any) -> AsyncGenerator[bytes, None]:
+async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:
     splitter = LineSplitter()
     try:
         async for chunk in response.content.iter_any():
@@ -205,11 +234,14 @@ async def _lines(response: Any) -> AsyncGenerator[bytes, None]:
         raise RequestError(failure_of(error)) from error
 
 
-async def _refusal(response: Any) -> Failure:
+async def _check(response: aiohttp.ClientResponse) -> None:
+    """Raise RequestError for a refusal."""
+    if response.status < 400:
+        return
     status = decode_status(await response.read(), response.status, response.reason or "")
     try:
         header = float(response.headers.get("Retry-After", "0"))
     except ValueError:  # the form with a date, which API servers do not use
         header = 0.0
     wait = max(status.retry_after_seconds, header)
-    return Failure(response.status, status.reason, status.message, wait)
+    raise RequestError(Failure(response.status, status.reason, status.message, wait))

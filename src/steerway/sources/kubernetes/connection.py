@@ -1,18 +1,23 @@
 """TCP connections and TLS to the API server, for `client.py`.
 
-`kubernetes_asyncio` makes a session without socket options, so a peer that is gone without a FIN (a host that lost
-power, a load balancer that dropped its table) is noticed after minutes: by the read timeout of the watch. The session
-here has the TLS settings of the library's configuration and TCP keepalive on every connection from its first packet on.
+A peer that is gone without a FIN (a host that lost power, a load balancer that dropped its table) would be noticed
+after minutes, by the read timeout of the watch. So every connection has TCP keepalive from its first packet on.
 
 The API server sends no HTTP/2 PING and HTTP/1.1 has none, so keepalive is left to TCP. It finds dead hosts and links; a
 process that hangs behind a live kernel or proxy answers keepalive probes, and is found by the silence of the watch.
 """
 
+import os
 import socket
 import ssl
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import aiohttp
+
+from steerway.sources.kubernetes.credential.configuration import Tls
 
 KEEPALIVE_IDLE_SECONDS = 10
 KEEPALIVE_INTERVAL_SECONDS = 5
@@ -20,7 +25,7 @@ KEEPALIVE_PROBES = 3
 DEAD_PEER_SECONDS = KEEPALIVE_IDLE_SECONDS + KEEPALIVE_INTERVAL_SECONDS * KEEPALIVE_PROBES
 """Time from the last packet of the peer to the end of the connection."""
 _READ_BUFFER_BYTES = 2**21
-"""As the library has it: etcd takes objects of 1.5 MiB."""
+"""etcd takes objects of 1.5 MiB."""
 
 _OPTIONS = (
     ("TCP_KEEPIDLE", KEEPALIVE_IDLE_SECONDS),
@@ -33,29 +38,52 @@ _OPTIONS = (
 )
 
 
-def open_session(configuration: Any) -> aiohttp.ClientSession:
-    """A session with the TLS settings of a `kubernetes_asyncio` Configuration. Close it when done.
+def open_session(tls: Tls, headers: Mapping[str, str]) -> aiohttp.ClientSession:
+    """A session with these TLS settings, and headers of each request. Close it when done.
 
-    Raises OSError (ssl.SSLError among it) when a certificate or key file cannot be used.
+    Raises OSError (ssl.SSLError among it) when a certificate or key cannot be used.
     """
     connector = aiohttp.TCPConnector(
         limit=0,  # every watch holds a connection, and there is one for each kind and namespace
-        ssl=_tls(configuration),
+        ssl=_context(tls),
         socket_factory=_socket,
     )
-    return aiohttp.ClientSession(connector=connector, trust_env=True, read_bufsize=_READ_BUFFER_BYTES)
+    return aiohttp.ClientSession(
+        connector=connector, headers=headers, trust_env=True, read_bufsize=_READ_BUFFER_BYTES
+    )
 
 
-def _tls(configuration: Any) -> ssl.SSLContext:
-    context = ssl.create_default_context(cafile=configuration.ssl_ca_cert)
-    if configuration.cert_file:
-        context.load_cert_chain(configuration.cert_file, keyfile=configuration.key_file)
-    if not configuration.verify_ssl:
+def _context(tls: Tls) -> ssl.SSLContext:
+    # Text beside the blocks of a PEM bundle may be in any encoding.
+    authority = tls.authority.decode("ascii", errors="ignore") or None
+    context = ssl.create_default_context(cadata=authority)
+    # Python 3.13 adds RFC 5280's strict rules, which authorities of older clusters break and client-go does not apply.
+    context.verify_flags &= ~ssl.VERIFY_X509_STRICT
+    if tls.certificate:
+        _present(context, tls)
+    if not tls.verify:
         context.check_hostname = False
         context.verify_mode = ssl.CERT_NONE
-    if getattr(configuration, "disable_strict_ssl_verification", False):  # unknown to older versions
-        context.verify_flags &= ~ssl.VERIFY_X509_STRICT
     return context
+
+
+def _present(context: ssl.SSLContext, tls: Tls) -> None:
+    """Present the client certificate. The ssl module reads files only, and the root file system may be read-only."""
+    content = tls.certificate + b"\n" + tls.key
+    if hasattr(os, "memfd_create"):
+        with os.fdopen(os.memfd_create("client-certificate"), "wb") as file:
+            file.write(content)
+            file.flush()
+            _load(context, f"/proc/self/fd/{file.fileno()}")
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            path = Path(folder) / "client.pem"
+            path.write_bytes(content)
+            _load(context, str(path))
+
+
+def _load(context: ssl.SSLContext, path: str) -> None:
+    context.load_cert_chain(path, password=lambda: b"")  # without one, OpenSSL asks at the terminal
 
 
 def _socket(address: tuple[Any, ...]) -> socket.socket:

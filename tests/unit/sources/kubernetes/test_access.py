@@ -1,5 +1,6 @@
 """Credentials over real HTTP and TLS: where they come from, and their renewal."""
 
+import base64
 import json
 import ssl
 import sys
@@ -8,9 +9,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from cryptography.hazmat.primitives.serialization import (
+    BestAvailableEncryption,
+    Encoding,
+    PrivateFormat,
+    load_pem_private_key,
+)
 
 from steerway.errors import SourceError
-from steerway.sources.kubernetes import access
+from steerway.sources.kubernetes import client as client_module
 from steerway.sources.kubernetes.access import Access, RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.testing.fake_api_server import FakeApiServer
@@ -34,9 +41,9 @@ async def client() -> AsyncIterator[Callable[[Access], KubernetesClient]]:
         await kubernetes_client.close()
 
 
-def plugin(directory: Path, token: str, expires: str | None = None) -> dict[str, object]:
+def plugin(directory: Path, token: str, expires: str | None = None, **more: str) -> dict[str, object]:
     """The user section of a kubeconfig with an exec plugin; each run adds a line to `runs`."""
-    status = {"token": token, **({"expirationTimestamp": expires} if expires else {})}
+    status = {"token": token, **({"expirationTimestamp": expires} if expires else {}), **more}
     credential = {"apiVersion": "client.authentication.k8s.io/v1", "kind": "ExecCredential", "status": status}
     (directory / "credential.json").write_text(json.dumps(credential))
     script = directory / "plugin.py"
@@ -77,7 +84,7 @@ async def test_a_token_file_is_read_again_as_it_ages(
     await made.get("/api/v1/services", {})
     token.write_text("second")
     await made.get("/api/v1/services", {})
-    monkeypatch.setattr(access, "REFRESH_SECONDS", 0.0)
+    monkeypatch.setattr(client_module, "REFRESH_SECONDS", 0.0)
     await made.get("/api/v1/services", {})
     assert tokens(server) == ["first", "first", "second"]
 
@@ -208,14 +215,20 @@ def certificates(tmp_path_factory: pytest.TempPathFactory) -> Certificates:
     return Certificates(directory)
 
 
+@pytest.mark.parametrize("form", ["file", "data", "plugin"])
 async def test_client_certificates_are_presented(
-    certificates: Certificates, tmp_path: Path, client: Callable[..., KubernetesClient]
+    certificates: Certificates, tmp_path: Path, client: Callable[..., KubernetesClient], form: str
 ) -> None:
     """Without them the handshake fails, and the failure is reported as one of TLS."""
-    files = {
-        "client-certificate": str(certificates.path("client.pem")),
-        "client-key": str(certificates.path("client.key")),
-    }
+    pem, key = certificates.path("client.pem"), certificates.path("client.key")
+    files: dict[str, object] = {"client-certificate": str(pem), "client-key": str(key)}
+    if form == "data":
+        files = {
+            "client-certificate-data": base64.b64encode(pem.read_bytes()).decode(),
+            "client-key-data": base64.b64encode(key.read_bytes()).decode(),
+        }
+    elif form == "plugin":
+        files = plugin(tmp_path, "", clientCertificateData=pem.read_text(), clientKeyData=key.read_text())
     async with FakeApiServer(tls=certificates.server_context(clients=True)) as server:
         ca = certificates.path("ca.pem")
         good = client(Access.find(server.write_kubeconfig(tmp_path / "good", user=files, ca=ca), None))
@@ -237,6 +250,41 @@ async def test_a_server_of_another_authority_is_not_trusted(
             await made.get("/api/v1/services", {})
         assert caught.value.failure.reason == "certificate not trusted"
         assert server.requests == []
+
+
+async def test_the_name_of_the_servers_certificate_may_differ_from_the_url(
+    tmp_path: Path, client: Callable[..., KubernetesClient]
+) -> None:
+    """`tls-server-name` is the name that is checked."""
+    authority = Authority()
+    issued = authority.issue("api.test", usage="server")
+    for name, content in (
+        ("ca.pem", authority.certificate),
+        ("server.pem", issued.certificate),
+        ("server.key", issued.key),
+    ):
+        (tmp_path / name).write_bytes(content)
+    async with FakeApiServer(tls=Certificates(tmp_path).server_context(clients=False)) as server:
+        config = server.write_kubeconfig(tmp_path / "k", ca=tmp_path / "ca.pem")
+        url = f"server: {server.url}"
+        config.write_text(config.read_text().replace(url, f"{url}\n    tls-server-name: api.test"))
+        await client(Access.find(config, None)).get("/api/v1/services", {})
+
+
+async def test_an_encrypted_key_is_a_problem(
+    certificates: Certificates, tmp_path: Path, client: Callable[..., KubernetesClient]
+) -> None:
+    """No password is asked for."""
+    loaded = load_pem_private_key(certificates.path("client.key").read_bytes(), None)
+    encrypted = loaded.private_bytes(
+        Encoding.PEM, PrivateFormat.PKCS8, BestAvailableEncryption(b"some password")
+    )
+    (tmp_path / "client.key").write_bytes(encrypted)
+    user = {"client-certificate": str(certificates.path("client.pem")), "client-key": "client.key"}
+    async with FakeApiServer(tls=certificates.server_context(clients=True)) as server:
+        made = client(Access.find(server.write_kubeconfig(tmp_path / "k", user=user), None))
+        with pytest.raises(RequestError, match="certificates unreadable"):
+            await made.get("/api/v1/services", {})
 
 
 async def test_an_invalid_certificate_file_is_a_problem(
