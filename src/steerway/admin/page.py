@@ -6,7 +6,7 @@ from html import escape
 from typing import Any
 from urllib.parse import urlencode
 
-from steerway import __version__
+import steerway
 from steerway.admin.api.stream import STATES
 from steerway.admin.view import Phase, ProblemView
 from steerway.translate.client.audience import decode
@@ -71,7 +71,7 @@ def render(
     return (
         '<!doctype html><html lang="en"><head><meta charset="utf-8"><title>steerway</title>'
         '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<style>{STYLE}</style></head><body><h1>steerway <small>{escape(__version__)}</small></h1>"
+        f"<style>{STYLE}</style></head><body><h1>steerway <small>{escape(steerway.__version__)}</small></h1>"
         f"{_state(phase, missing, streams, resources)}"
         f"<h2>Problems</h2>{_problems(problems)}<h2>Clients</h2>{_streams(streams)}"
         f"<h2>API</h2>{_endpoints()}</body></html>\n"

@@ -1,37 +1,69 @@
 """The `steerway` command, one file per subcommand.
 
-Modules here import little at the top: `steerway --help` must answer at once, so each command imports what it
-works with when it runs.
+`steerway --help` must answer at once: the file of a command is imported when the command runs, and imports what it
+works with in its function.
 """
 
+import importlib
 import sys
 from collections.abc import Sequence
 
 import click
 
-from steerway import __version__
+import steerway
 from steerway.cli import program, terminal
-from steerway.cli.bootstrap import bootstrap
-from steerway.cli.check import check
-from steerway.cli.completion import completion
-from steerway.cli.crd import crd
-from steerway.cli.explain import explain
-from steerway.cli.run import run
-from steerway.cli.serve import serve
-from steerway.cli.version import version
+
+_COMMANDS = {
+    "serve": "Run the control plane.",
+    "check": "Validate manifests offline.",
+    "explain": "Explain the configuration of a target for a client.",
+    "run": "Start a program with a bootstrap.",
+    "bootstrap": "Print a bootstrap for gRPC clients or Envoy.",
+    "crd": "Print the CustomResourceDefinition of TrafficPolicy.",
+    "completion": "Print a completion script.",
+    "version": "Print the version.",
+}
+"""Each command, which is the function of this name in the file of this name, with its line in the list."""
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
-@click.version_option(__version__, message="steerway %(version)s")
+class _Group(click.Group):
+    """Imports the command that runs."""
+
+    def list_commands(self, _context: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, _context: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(importlib.import_module(f"steerway.cli.{name}"), name)
+        command.short_help = _COMMANDS[name]  # which shells show beside a completion
+        return command
+
+    def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+def _print_version(context: click.Context, _option: click.Parameter, value: bool) -> None:
+    if value:
+        terminal.write(f"steerway {steerway.__version__}")
+        context.exit()
+
+
+@click.group(cls=_Group, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 110})
+@click.option(
+    "--version",
+    is_flag=True,
+    expose_value=False,
+    is_eager=True,
+    callback=_print_version,
+    help="Show the version and exit.",
+)
 def cli() -> None:
     """A control plane that steers gRPC traffic in Kubernetes over xDS.
 
     Exit codes: 0 all is well, 1 a failure was found or met, 2 the command line or a setting is wrong.
     """
-
-
-for _command in (serve, check, explain, run, bootstrap, crd, completion, version):
-    cli.add_command(_command)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

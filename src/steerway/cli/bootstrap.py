@@ -27,7 +27,7 @@ def _object_name(_context: click.Context, _option: click.Parameter, value: str) 
     return value
 
 
-@click.command(short_help="Print a bootstrap for gRPC clients or Envoy.")
+@click.command()
 @click.option(
     "--server",
     "servers",

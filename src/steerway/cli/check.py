@@ -30,7 +30,7 @@ _MARKS = {"error": Mark.FAIL, "warning": Mark.WARN, "note": Mark.SKIP}
 _UNUSED = "unused"
 
 
-@click.command(short_help="Validate manifests offline.")
+@click.command()
 @click.argument("paths", nargs=-1, metavar="[PATH]...", type=ManifestPath())
 @click.option(
     "--config",

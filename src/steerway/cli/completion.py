@@ -17,7 +17,7 @@ esac
 """
 
 
-@click.command(short_help="Print a completion script.")
+@click.command()
 @click.argument("shell", type=click.Choice(["bash", "zsh", "fish", "kubectl"]))
 def completion(shell: str) -> None:
     """Print the completion script of a shell.

@@ -5,7 +5,7 @@ import click
 from steerway.cli import terminal
 
 
-@click.command(short_help="Print the CustomResourceDefinition of TrafficPolicy.")
+@click.command()
 def crd() -> None:
     """Print the CustomResourceDefinition of TrafficPolicy, as YAML for `kubectl apply -f -`.
 

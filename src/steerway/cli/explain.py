@@ -23,7 +23,7 @@ from steerway.errors import SettingsError, SourceError, TranslateError, UnknownS
 _PATIENCE_SECONDS = 30.0
 
 
-@click.command(short_help="Explain the configuration of a target for a client.")
+@click.command()
 @click.argument("target", metavar="TARGET")
 @click.option(
     "--namespace", metavar="NS", default="", help="Namespace of the client  [default: the service's]"

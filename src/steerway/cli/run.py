@@ -21,7 +21,6 @@ _DEFAULT_SERVER = f"localhost:{Settings.listen[0].rpartition(':')[2]}"
 
 
 @click.command(
-    short_help="Start a program with a bootstrap.",
     context_settings={"ignore_unknown_options": False, "allow_interspersed_args": False},
 )
 @click.option(

@@ -52,7 +52,6 @@ class _Serve(click.Command):
     cls=_Serve,
     params=[_SettingOption(setting) for setting in config.SETTINGS.values()],
     context_settings={"max_content_width": 120},
-    short_help="Run the control plane.",
 )
 @click.option(
     "--config",
@@ -80,8 +79,12 @@ def serve(file: Path | None, **flags: Any) -> int:
         raise SettingsError(
             "no source of Services: set --files DIR (manifests) or --kubernetes (an API server), or both"
         )
-    from steerway import app
-    from steerway.log import setup
+    from steerway.runtime import garbage
+
+    # The collector would visit the code of all modules several times while they are imported.
+    with garbage.load(garbage.BULK_OBJECTS):
+        from steerway import app
+        from steerway.log import setup
 
     setup.configure(settings.log_format, settings.log_level)
     return app.run(settings, terminal.write)

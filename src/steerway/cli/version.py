@@ -10,7 +10,7 @@ from steerway import __version__
 from steerway.cli import terminal
 
 
-@click.command(short_help="Print the version.")
+@click.command()
 @click.option("-v", "--verbose", is_flag=True, help="Also the versions that a bug report should name")
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON")
 def version(verbose: bool, as_json: bool) -> None:
@@ -20,7 +20,7 @@ def version(verbose: bool, as_json: bool) -> None:
         parts |= {
             "python": platform.python_version(),
             "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
-            **{name: installed(name) for name in ("protobuf", "xds-protos", "grpcio", "kubernetes_asyncio")},
+            **{name: installed(name) for name in ("protobuf", "xds-protos", "aiohttp", "msgspec")},
         }
     if as_json:
         terminal.write(json.dumps(parts, indent=2))

@@ -19,17 +19,9 @@ Run = Callable[..., tuple[int, str, str]]
 
 def test_every_command_has_help(steerway: Run) -> None:
     """`--help` and `-h` work everywhere and name the exit codes once."""
-    assert sorted(cli.commands) == [
-        "bootstrap",
-        "check",
-        "completion",
-        "crd",
-        "explain",
-        "run",
-        "serve",
-        "version",
-    ]
-    for name in cli.commands:
+    names = cli.list_commands(click.Context(cli))
+    assert names == ["serve", "check", "explain", "run", "bootstrap", "crd", "completion", "version"]
+    for name in names:
         code, out, _ = steerway(name, "-h")
         assert code == 0
         assert out.startswith(f"Usage: steerway {name}")
@@ -105,7 +97,7 @@ def test_version_prints_one_line_and_more_when_asked(steerway: Run) -> None:
     assert steerway("version") == (0, f"steerway {__version__}\n", "")
     assert steerway("--version") == (0, f"steerway {__version__}\n", "")
     _, out, _ = steerway("version", "-v")
-    assert {line.split()[0] for line in out.splitlines()} >= {"steerway", "python", "protobuf", "grpcio"}
+    assert {line.split()[0] for line in out.splitlines()} >= {"steerway", "python", "protobuf", "aiohttp"}
     _, out, _ = steerway("version", "--json")
     assert f'"steerway": "{__version__}"' in out
 
@@ -145,7 +137,7 @@ def test_help_starts_without_heavy_libraries() -> None:
         "google.protobuf",
         "envoy",
         "grpc",
-        "kubernetes_asyncio",
+        "aiohttp",
         "uvicorn",
         "starlette",
         "structlog",
