@@ -16,7 +16,6 @@ UNIT_IO := $(addprefix tests/unit/,cli demo http report sources)
 RUST := rust/Cargo.toml
 RUST_SOURCES := $(shell find rust \( -path rust/target -o -path rust/fuzz \) -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.proto' \) -print)
 
-export PIP_CONSTRAINT := $(CURDIR)/constraints.txt
 export PIP_DISABLE_PIP_VERSION_CHECK := 1
 export VIRTUAL_ENV := $(CURDIR)/$(VENV)
 # Tests start hundreds of processes; without bytecode on disk each of them compiles all modules.
@@ -34,7 +33,7 @@ TOOLS := build/tools
 SBOM := build/sbom
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help demo test test-long test-lane-1 test-lane-2 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-policy bench-moves bench-files bench-hostile bench-soak mutants settings-doc capability-doc audit sbom cluster cluster-stop debian constraints clean tools
+.PHONY: help demo test test-long test-lane-1 test-lane-2 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-policy bench-moves bench-files bench-hostile bench-soak mutants settings-doc capability-doc audit sbom cluster cluster-stop debian constraints wheel sdist wheel-check sdist-check version notes rootfs image lowest clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -57,13 +56,16 @@ test-lane-1:
 	$(RING) rust $(MAKE) --no-print-directory test-rust || failed=1; \
 	$(MAKE) --no-print-directory --keep-going unit || failed=1; \
 	$(RING) property $(PYTEST) tests/property tests/fuzz || failed=1; \
+	$(RING) package $(PYTEST) tests/package || failed=1; \
 	$(RING) real-envoy $(PYTEST) $(REAL_LANE_1) || failed=1; \
 	exit $$failed
 
 test-lane-2:
 	@$(RING) real $(PYTEST) tests/real $(REAL_LANE_1:%=--ignore=%)
 
-test-long: test ## Also fuzzing (FUZZ_SECONDS for each target), all mutations, and the soak benchmark: about 3 hours
+test-long: test ## Also the lowest versions, fuzzing (FUZZ_SECONDS for each target), all mutations, the soak benchmark: about 3 hours
+	@$(MAKE) --no-print-directory lowest
+	@$(MAKE) --no-print-directory wheel wheel-check
 	@$(MAKE) --no-print-directory fuzz
 	@$(MAKE) --no-print-directory mutants ARGS=
 	@$(MAKE) --no-print-directory bench-soak ARGS='--minutes 30'
@@ -122,12 +124,65 @@ build: $(VENV)/.built ## The virtual environment with steerway in it: .venv/bin/
 
 $(VENV)/.pip: constraints.txt | tools
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { echo "make: python3 has no venv module: install python3-venv" >&2; exit 1; }
-	$(BIN)/pip install --quiet maturin
+	$(BIN)/pip install --quiet --require-hashes --requirement constraints.txt
 	@touch $@
 
 $(VENV)/.built: $(VENV)/.pip pyproject.toml $(RUST_SOURCES)
 	$(BIN)/maturin develop --release --locked --extras dev,demo --quiet
 	@touch $@
+
+COMPILE := $(TOOLS)/venv/bin/uv pip compile --quiet --no-annotate --no-emit-index-url --generate-hashes --custom-compile-command 'make constraints'
+
+# The wheel for a release: zig links the engine against glibc 2.28, so that it runs on every distribution since 2018.
+DIST := dist
+VERSION = $(shell sed -n 's/^version = "\(.*\)"/\1/p' rust/Cargo.toml)
+MANYLINUX := manylinux_2_28
+TARGET ?=
+PACKAGING := $(TOOLS)/packaging
+
+wheel: $(TOOLS)/.packaging tools ## dist/steerway-*.whl for manylinux_2_28 (TARGET=aarch64-unknown-linux-gnu for another architecture)
+	PATH="$(CURDIR)/$(PACKAGING)/bin:$$PATH" $(PACKAGING)/bin/maturin build --release --locked --zig --compatibility $(MANYLINUX) \
+	  --out $(DIST) $(if $(TARGET),--target $(TARGET))
+
+sdist: $(TOOLS)/.packaging tools ## dist/steerway-*.tar.gz, which builds with Rust and maturin
+	$(PACKAGING)/bin/maturin sdist --out $(DIST)
+
+wheel-check: ## Install the wheel of this machine into a clean environment without Rust, and make a call through it
+	$(PYTHON) deploy/wheel/check.py $(DIST)/steerway-$(VERSION)-*-$(MANYLINUX)_$(shell uname -m).whl
+
+sdist-check: tools ## Build a wheel from the sdist in a folder of its own, with the build requirements that it states
+	rm -rf build/sdist && mkdir -p build/sdist
+	$(PYTHON) -m pip wheel --quiet --no-deps --wheel-dir build/sdist $(DIST)/steerway-$(VERSION).tar.gz
+	ls build/sdist/steerway-$(VERSION)-*.whl
+
+version: ## The version that would be released
+	@echo $(VERSION)
+
+notes: ## The entry of that version in CHANGELOG.md
+	@awk -v version=$(VERSION) '/^## /{on = $$2 == version; next} on' CHANGELOG.md
+
+ARCH ?= $(if $(filter aarch64,$(shell uname -m)),arm64,amd64)
+
+rootfs: ## The root file system of the image for ARCH (amd64, arm64) in build/image/rootfs, as the Dockerfile makes it (needs mmdebstrap)
+	deploy/image/build.sh $(ARCH)
+
+# Docker's builder, or another that reads a Dockerfile: make image DOCKER='podman'.
+DOCKER ?= docker
+IMAGE ?= steerway
+
+image: ## Build the image with docker (IMAGE=registry/name ARGS='--platform linux/amd64,linux/arm64 --push')
+	$(DOCKER) build --build-arg VERSION=$(VERSION) --build-arg REVISION=$$(git rev-parse HEAD) --tag $(IMAGE):$(VERSION) $(ARGS) .
+
+LOWEST_TOOLS := cryptography grpcio-health-checking httpx hypothesis pytest pytest-asyncio pytest-timeout
+LOWEST_TESTS := $(addprefix tests/unit/,access admin cli config http log report rest sources)
+
+lowest: build $(TOOLS)/.python ## The unit tests that depend on libraries, with the lowest versions that pyproject.toml allows (2 minutes)
+	rm -rf build/lowest && mkdir -p build/lowest
+	$(COMPILE) --resolution lowest-direct --output-file build/lowest/requirements.txt pyproject.toml
+	$(PYTHON) -m venv build/lowest/venv
+	$(TOOLS)/venv/bin/uv pip install --quiet --python build/lowest/venv --requirement build/lowest/requirements.txt $(LOWEST_TOOLS)
+	VIRTUAL_ENV=$(CURDIR)/build/lowest/venv $(BIN)/maturin develop --release --locked --quiet
+	build/lowest/venv/bin/python -m pytest $(LOWEST_TESTS)
 
 settings-doc: build ## Write the reference part of docs/settings.md from the declarations of settings
 	$(BIN)/python -m tests.support.settings_document
@@ -185,7 +240,12 @@ sbom: $(TOOLS)/.python $(TOOLS)/bin/cargo-cyclonedx ## Bills of materials of wha
 
 $(TOOLS)/.python: tests/audit/requirements.txt | tools
 	$(PYTHON) -m venv $(TOOLS)/venv
-	PIP_CONSTRAINT= $(TOOLS)/venv/bin/pip install --quiet --requirement tests/audit/requirements.txt
+	$(TOOLS)/venv/bin/pip install --quiet --requirement tests/audit/requirements.txt
+	@touch $@
+
+$(TOOLS)/.packaging: deploy/wheel/requirements.txt | tools
+	$(PYTHON) -m venv $(PACKAGING)
+	$(PACKAGING)/bin/pip install --quiet --require-hashes --requirement deploy/wheel/requirements.txt
 	@touch $@
 
 $(TOOLS)/bin/cargo-deny:
@@ -200,13 +260,14 @@ cluster: build debian ## Build (once, 10 minutes) and start a real Kubernetes AP
 cluster-stop: ## Stop what `make cluster` started
 	$(BIN)/python -m testbed.cluster stop
 
-debian: ## Install the Debian packages that tests need: ip, openssl, chromium (only if missing)
+debian: ## Install the Debian packages that tests need: ip, openssl, chromium, mmdebstrap (only if missing)
 	@testbed/cluster/debian.sh
 
-constraints: build ## Take the newest versions and write constraints.txt anew
-	PIP_CONSTRAINT= $(BIN)/pip install --quiet --upgrade --upgrade-strategy eager -e '.[dev,demo]'
-	(echo '# The exact versions that the project is tested with; `make constraints` writes this file anew.'; \
-	  $(BIN)/pip freeze --exclude steerway | grep -v ' @ ') > constraints.txt
+constraints: $(TOOLS)/.python ## Pin what pyproject.toml declares, with hashes (ARGS=--upgrade for the newest versions)
+	$(COMPILE) --universal --extra dev --extra demo $(ARGS) --output-file constraints.txt pyproject.toml
+	$(COMPILE) --python-version 3.11 --python-platform linux --constraint constraints.txt $(ARGS) \
+	  --output-file deploy/image/requirements.txt pyproject.toml
+	$(COMPILE) --universal --constraint constraints.txt $(ARGS) --output-file deploy/wheel/requirements.txt deploy/wheel/requirements.in
 
 clean: ## Remove everything that was built here
 	rm -rf $(VENV) rust/target $(FUZZ) bench/load/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

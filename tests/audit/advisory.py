@@ -4,6 +4,7 @@ They are in the OSV format. Which versions one is about is decided as its specif
 schema, for the ecosystem PyPI.
 """
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,8 +38,8 @@ class Finding:
 
 
 def pins(constraints: str) -> dict[str, str]:
-    """Versions by package name, of lines `NAME==VERSION`."""
-    lines = (line.partition("#")[0].strip() for line in constraints.splitlines())
+    """Versions by package name, of lines `NAME==VERSION`, with or without a marker and hashes."""
+    lines = (re.split(r"[\s;\\#]", line, maxsplit=1)[0] for line in constraints.splitlines())
     return {name: version for name, _, version in (line.partition("==") for line in lines) if version}
 
 
