@@ -33,7 +33,7 @@ TOOLS := build/tools
 SBOM := build/sbom
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help demo test test-long test-lane-1 test-lane-2 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-policy bench-moves bench-files bench-hostile bench-soak mutants settings-doc capability-doc audit sbom cluster cluster-stop debian constraints wheel sdist wheel-check sdist-check version notes rootfs image lowest clean tools
+.PHONY: help demo test test-long test-lane-1 test-lane-2 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-start bench-policy bench-moves bench-files bench-hostile bench-soak mutants settings-doc capability-doc audit sbom cluster cluster-stop debian constraints wheel sdist wheel-check sdist-check version notes rootfs image lowest clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -196,6 +196,9 @@ bench: build ## Compare with go-control-plane and a raw TCP fan-out, side by sid
 bench-cluster: build debian ## steerway on a real Kubernetes API server: latency to the ACK, CPU, start (ARGS='--scenario single')
 	$(BIN)/python -m bench.cluster $(ARGS)
 
+bench-start: build ## Size, start and memory of a replica at 1,000 Services (a minute; ARGS='before=PYTHON after=PYTHON' compares environments)
+	$(BIN)/python -m bench.start $(ARGS)
+
 bench-policy: build ## What policies cost, and how even and calm subsets are (minutes; needs nothing else)
 	$(BIN)/python -m bench.policy $(ARGS)
 	$(BIN)/python -m bench.subset
@@ -226,17 +229,16 @@ audit: $(TOOLS)/.python $(TOOLS)/bin/cargo-deny ## Licenses and sources of crate
 
 sbom: $(TOOLS)/.python $(TOOLS)/bin/cargo-cyclonedx ## Bills of materials of what is shipped: build/sbom/{python,rust}.cdx.json
 	@rm -rf $(SBOM) && mkdir -p $(SBOM)
-	$(PYTHON) -c 'import tomllib; print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["dependencies"], sep="\n")' \
-	  > $(SBOM)/requirements.txt
 	$(PYTHON) -m venv --without-pip $(SBOM)/venv
-	$(TOOLS)/venv/bin/pip --python $(SBOM)/venv/bin/python install --quiet --requirement $(SBOM)/requirements.txt
-	$(TOOLS)/venv/bin/cyclonedx-py environment --pyproject pyproject.toml --output-reproducible \
+	$(TOOLS)/venv/bin/pip --python $(SBOM)/venv/bin/python install --quiet --require-hashes --requirement deploy/image/requirements.txt
+	@sed 's/^dynamic = .*/version = "$(VERSION)"/' pyproject.toml > $(SBOM)/pyproject.toml
+	$(TOOLS)/venv/bin/cyclonedx-py environment --pyproject $(SBOM)/pyproject.toml --output-reproducible \
 	  --output-file $(SBOM)/python.cdx.json $(SBOM)/venv
 	$(TOOLS)/bin/cargo-cyclonedx cyclonedx --manifest-path rust/python/Cargo.toml --format json --target all \
 	  --no-build-deps --override-filename steerway-sbom
 	@sed 's|file://$(CURDIR)/|file:///|g' rust/python/steerway-sbom.json > $(SBOM)/rust.cdx.json && rm -f rust/*/steerway-sbom.json
 	$(TOOLS)/venv/bin/python -m tests.audit.bill $(SBOM)/*.cdx.json
-	@rm -rf $(SBOM)/venv $(SBOM)/requirements.txt
+	@rm -rf $(SBOM)/venv $(SBOM)/pyproject.toml
 
 $(TOOLS)/.python: tests/audit/requirements.txt | tools
 	$(PYTHON) -m venv $(TOOLS)/venv

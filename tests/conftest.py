@@ -27,6 +27,7 @@ PARTS = {
     "cpp": "CMake, a C++ compiler and gRPC for C++, for the C++ example",
     "browser": "Chromium",
     "demo": "a run of the whole demo",
+    "image": "root rights and Debian's packages, for the root file system of the image",
 }
 """What a test may need, and what may be left out."""
 

@@ -16,9 +16,10 @@ def main() -> int:
         bill = json.loads(text)
         version = SchemaVersion.from_version(bill["specVersion"])
         fault = JsonStrictValidator(version).validate_str(text)
-        components = len(bill["components"])
-        print(f"{file}: {f'not valid: {fault}' if fault else f'{components} components'}")
-        faults += fault is not None or not components
+        components, product = len(bill["components"]), bill["metadata"]["component"]
+        name = f"{product['name']} {product.get('version', 'without a version')}"
+        print(f"{file}: {f'not valid: {fault}' if fault else f'{name}, {components} components'}")
+        faults += fault is not None or not components or "version" not in product
     return 1 if faults else 0
 
 
