@@ -14,6 +14,7 @@ from steerway.translate.client.capability import (
     Feature,
     Restriction,
 )
+from steerway.translate.client.core_version import release_of
 from steerway.translate.client.library import Library, Version
 
 _VERSION = re.compile(r"(?:^|\s)(\d{1,4})\.(\d{1,4})")
@@ -67,9 +68,11 @@ CURRENT = tuple(Client(library) for library in Library if library is not Library
 def of_node(node: base_pb2.Node) -> Client:
     """The library and version that a Node names."""
     library = libraries.of_agent(node.user_agent_name)
-    # "C-core 58.0.0 Python 1.85.1": the last number is that of the release.
+    # "C-core 58.0.0 Python 1.85.1": the last number is that of the release, if there are two.
     versions = _VERSION.findall(node.user_agent_version)[-1:] or []
     version = (int(versions[0][0]), int(versions[0][1])) if versions else None
+    if library is Library.CORE and version is not None:
+        version = release_of(version)
     if version is None and node.HasField("user_agent_build_version"):
         build = node.user_agent_build_version.version
         version = (build.major_number, build.minor_number)

@@ -17,7 +17,12 @@ CORE, JAVA, GO, NODE, ENVOY = Library.CORE, Library.JAVA, Library.GO, Library.NO
     [
         ("gRPC Go", "1.85.0", Client(GO, (1, 85))),
         ("gRPC C-core linux Python", "C-core 58.0.0 Python 1.85.1", Client(CORE, (1, 85))),
-        ("gRPC C-core linux", "C-core 1.31.0", Client(CORE, (1, 31))),
+        ("gRPC C-core linux", "C-core 29.0.0", Client(CORE, (1, 51))),
+        ("gRPC C-core linux", "C-core 30.1.0", Client(CORE, (1, 53))),
+        ("gRPC C-core linux", "C-core 44.1.1", Client(CORE, (1, 68))),
+        ("gRPC C-core linux", "C-core 55.0.0", Client(CORE, (1, 80))),
+        ("gRPC C-core linux", "C-core 99.0.0", Client(CORE, (1, 85))),
+        ("gRPC C-core linux", "C-core 6.0.0", Client(CORE, (1, 0))),
         ("gRPC Java", "1.85.1", Client(JAVA, (1, 85))),
         ("gRPC Node Pure JS", "1.14.1", Client(NODE, (1, 14))),
         ("envoy", "", Client(ENVOY)),

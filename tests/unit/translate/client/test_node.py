@@ -133,11 +133,12 @@ def test_a_node_that_cannot_be_read_is_a_plain_client(body: bytes) -> None:
         ("gRPC Java", "1.46.0", "java-a42"),
         ("gRPC C-core linux Python", "C-core 31.0.0 Python 1.54.2", "core-a42"),
         ("gRPC C-core linux Python", "C-core 58.0.0 Python 1.85.1", "core"),
-        ("gRPC C-core linux", "C-core 6.0.0", "core"),
+        ("gRPC C-core linux", "C-core 29.0.0", "core-a42"),
+        ("gRPC C-core linux", "C-core 58.0.0", "core"),
     ],
 )
 def test_old_versions_have_their_own_audiences(user_agent: str, version: str, kind: str) -> None:
-    """They read other fields, or refuse some; the version of a wrapped language is that of the release."""
+    """They read other fields, or refuse some."""
     assert classified(node(user_agent, version), "default") == f"grpc/{kind}/default"
 
 
