@@ -33,7 +33,7 @@ TOOLS := build/tools
 SBOM := build/sbom
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help demo test test-long test-lane-1 test-lane-2 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-start bench-policy bench-moves bench-files bench-hostile bench-soak mutants settings-doc capability-doc audit sbom cluster cluster-stop debian constraints wheel sdist wheel-check sdist-check version notes rootfs image lowest clean tools
+.PHONY: help demo test test-long test-lane-1 test-lane-2 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-start bench-policy bench-moves bench-files bench-hostile bench-soak mutants settings-doc capability-doc chart audit sbom cluster cluster-stop debian constraints wheel sdist wheel-check sdist-check version notes rootfs image lowest clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -46,7 +46,7 @@ demo: build ## The outage, before and after: two client fleets through a rolling
 test: build debian ## Every ring of tests: lint, engine, units, real clients, Envoy, a real Kubernetes API server
 	@failed=0; \
 	$(MAKE) --no-print-directory --keep-going --jobs=3 test-lane-1 test-lane-2 || failed=1; \
-	$(RING) cluster $(PYTEST) tests/cluster || failed=1; \
+	$(RING) cluster $(PYTEST) tests/chart tests/cluster || failed=1; \
 	exit $$failed
 
 # A ring that fails does not keep the others of its lane from running.
@@ -189,6 +189,9 @@ settings-doc: build ## Write the reference part of docs/settings.md from the dec
 
 capability-doc: build ## Write the tables of clients in docs/conformance.md from the capability table
 	$(BIN)/python -m tests.support.capability_document
+
+chart: build ## Write the schema and README of deploy/chart, and deploy/kustomize, from the chart's values (needs Go; Helm is built once)
+	$(BIN)/python -m tests.support.chart
 
 bench: build ## Compare with go-control-plane and a raw TCP fan-out, side by side (needs Go; ARGS='--full' or '--scenario hot --clients 500')
 	$(BIN)/python -m bench $(ARGS)

@@ -1,0 +1,68 @@
+{{- /* steerway's configuration file: .Values.settings, and what follows from other values. */ -}}
+{{- define "steerway.settings" -}}
+{{- include "steerway.checkSettings" . -}}
+{{- $host := ternary "0.0.0.0" "127.0.0.1" .Values.admin.exposed -}}
+{{- $derived := dict "listen" (list "0.0.0.0:18000") "admin" (printf "%s:%d" $host (int .Values.admin.port)) -}}
+{{- $_ := set $derived "kubernetes" (dict "enabled" true) -}}
+{{- if .Values.admin.exposed -}}
+{{- $_ := set $derived "admin_token_file" (printf "/etc/steerway/admin/%s" .Values.admin.tokenSecretKey) -}}
+{{- end -}}
+{{- if .Values.tls.secretName -}}
+{{- $tls := dict "certificate" "/etc/steerway/tls/tls.crt" "key" "/etc/steerway/tls/tls.key" -}}
+{{- if .Values.tls.clientCertificates -}}
+{{- $_ := set $tls "client_ca" "/etc/steerway/tls/ca.crt" -}}
+{{- $_ := set $derived "authentication" (dict "certificate" true) -}}
+{{- end -}}
+{{- $_ := set $derived "tls" $tls -}}
+{{- end -}}
+{{- mergeOverwrite (deepCopy .Values.settings) $derived | toYaml -}}
+{{- end -}}
+
+{{- /* Fails for settings that the chart writes, with the value to use instead. */ -}}
+{{- define "steerway.checkSettings" -}}
+{{- $settings := .Values.settings -}}
+{{- $instead := dict
+  "listen" "service.port and tls.secretName"
+  "admin" "admin.port and admin.exposed"
+  "admin_token_file" "admin.tokenSecretName"
+  "tls.certificate" "tls.secretName"
+  "tls.key" "tls.secretName"
+  "tls.client_ca" "tls.clientCertificates"
+  "authentication.certificate" "tls.clientCertificates"
+  "kubernetes.enabled" "nothing: the chart always enables it"
+-}}
+{{- range $name, $value := $instead -}}
+{{- $parts := splitList "." $name -}}
+{{- $section := $settings -}}
+{{- if eq (len $parts) 2 -}}
+{{- $section = index $settings (first $parts) | default dict -}}
+{{- end -}}
+{{- if hasKey $section (last $parts) -}}
+{{- fail (printf "settings.%s is written by the chart: use %s" $name $value) -}}
+{{- end -}}
+{{- end -}}
+{{- $all := has "all" $settings.kubernetes.namespaces -}}
+{{- if and $all (gt (len $settings.kubernetes.namespaces) 1) -}}
+{{- fail "settings.kubernetes.namespaces must be namespaces, or all alone, not both: remove one" -}}
+{{- end -}}
+{{- if and .Values.tls.clientCertificates (not .Values.tls.secretName) -}}
+{{- fail "tls.clientCertificates needs TLS: set tls.secretName to a Secret with tls.crt, tls.key and ca.crt" -}}
+{{- end -}}
+{{- if and .Values.tls.secretName (not .Values.admin.exposed) -}}
+{{- fail "tls.secretName needs an admin server that the kubelet can probe, since it has no TLS for gRPC: set admin.exposed" -}}
+{{- end -}}
+{{- if and .Values.monitoring.serviceMonitor.enabled (not .Values.admin.exposed) -}}
+{{- fail "monitoring.serviceMonitor.enabled needs an admin server that Prometheus can reach: set admin.exposed" -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* "true" when steerway serves every namespace: only then it has permissions in the whole cluster. */ -}}
+{{- define "steerway.clusterWide" -}}
+{{- if has "all" .Values.settings.kubernetes.namespaces -}}true{{- end -}}
+{{- end -}}
+
+{{- /* "true" when some method authenticates clients. */ -}}
+{{- define "steerway.authenticates" -}}
+{{- $authentication := .Values.settings.authentication -}}
+{{- if or .Values.tls.clientCertificates $authentication.token_file (ne $authentication.service_account "off") -}}true{{- end -}}
+{{- end -}}

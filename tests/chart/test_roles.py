@@ -1,0 +1,98 @@
+"""Permissions follow the settings: each rule is there with the feature that needs it, and only then."""
+
+from typing import Any
+
+import pytest
+
+from testbed.cluster.guide_account import role_of_the_guide
+from tests.chart.conftest import NEEDS_HELM, Render
+
+pytestmark = NEEDS_HELM
+
+LEASES = {("Role", "coordination.k8s.io", "leases", verb) for verb in ("get", "create", "update")}
+AUTHENTICATION: dict[str, Any] = {"authentication": {"token_file": "/etc/tokens"}}
+
+
+def test_the_guide_has_the_same_rules(render: Render) -> None:
+    """With all features on. The guide has the Lease in the ClusterRole, too."""
+    rules = {rule[1:] for rule in render(values={"settings": AUTHENTICATION}).rules()}
+    guide = {
+        (group, resource, verb)
+        for rule in role_of_the_guide()["rules"]
+        for group in rule["apiGroups"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
+    assert len(guide) > 30
+    assert rules == guide
+
+
+@pytest.mark.parametrize(
+    ("settings", "absent"),
+    [
+        ({"kubernetes": {"client_locality": "off"}}, {"pods", "nodes"}),
+        ({"kubernetes": {"events": False}}, {"events"}),
+        ({"kubernetes": {"status": False}}, {"grpcroutes/status", "trafficpolicies/status"}),
+        (
+            {"kubernetes": {"policies": False}},
+            {"grpcroutes", "httproutes", "referencegrants", "trafficpolicies", "trafficpolicies/status"},
+        ),
+        ({"kubernetes": {"events": False, "status": False}}, {"leases"}),
+        ({"kubernetes": {"events": False, "policies": False}}, {"leases"}),
+    ],
+    ids=str,
+)
+def test_a_feature_that_is_off_has_no_rules(
+    settings: dict[str, Any], absent: set[str], render: Render
+) -> None:
+    every = {resource for *_, resource, _ in render().rules()}
+    assert absent <= every
+    rest = {resource for *_, resource, _ in render(values={"settings": settings}).rules()}
+    assert absent & rest == set()
+    assert {"services", "endpointslices"} <= rest
+
+
+def test_namespaces_are_read_for_authentication_and_selectors(render: Render) -> None:
+    rule = ("ClusterRole", "", "namespaces", "watch")
+    assert rule not in render().rules()
+    assert rule in render(values={"settings": AUTHENTICATION}).rules()
+    assert rule in render(values={"settings": {"namespace_selector": "team=shop"}}).rules()
+
+
+def test_reviews_of_tokens_are_cluster_wide(render: Render) -> None:
+    rule = ("ClusterRole", "authentication.k8s.io", "tokenreviews", "create")
+    review = {"settings": {"authentication": {"service_account": "token_review"}}}
+    assert [granted for granted in render("namespaced", review).rules() if granted[0] == "ClusterRole"] == [
+        rule
+    ]
+    assert rule not in render(values={"settings": {"authentication": {"service_account": "jwks"}}}).rules()
+
+
+def test_one_namespace_needs_nothing_outside_of_it(render: Render) -> None:
+    rendering = render("namespaced")
+    assert not {kind for kind in rendering.kinds() if kind.startswith("Cluster")}
+    assert "CustomResourceDefinition" not in rendering.kinds()
+    assert {manifest["metadata"]["namespace"] for manifest in rendering} == {"steerway-system"}
+    resources = {resource for *_, resource, _ in rendering.rules()}
+    assert resources & {"nodes", "namespaces"} == set()
+
+
+def test_several_namespaces_have_a_role_each(render: Render) -> None:
+    """The Lease's is in the namespace of the release."""
+    rendering = render(values={"settings": {"kubernetes": {"namespaces": ["shop", "pay"]}}})
+    for kind in ("Role", "RoleBinding"):
+        metadata = [manifest["metadata"] for manifest in rendering if manifest["kind"] == kind]
+        locations = {(item["namespace"], item["name"]) for item in metadata}
+        assert locations == {("shop", "steerway"), ("pay", "steerway"), ("steerway-system", "steerway-lease")}
+    assert rendering.rules() >= LEASES
+    subjects = [
+        subject for item in rendering if item["kind"] == "RoleBinding" for subject in item["subjects"]
+    ]
+    assert {subject["namespace"] for subject in subjects} == {"steerway-system"}
+
+
+def test_roles_can_be_left_to_others(render: Render) -> None:
+    given = {"rbac": {"create": False}, "serviceAccount": {"create": False, "name": "mesh"}}
+    rendering = render(values=given)
+    assert not rendering.kinds() & {"ClusterRole", "Role", "RoleBinding", "ServiceAccount"}
+    assert rendering.pod()["serviceAccountName"] == "mesh"

@@ -1,0 +1,159 @@
+"""The values: their schema is complete and refuses mistakes, and the settings of every rendering are valid."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from steerway import config
+from steerway.config import SETTINGS
+from testbed.helm.tools import ToolError, Tools
+from tests.chart.conftest import NEEDS_HELM, Render
+from tests.support.chart.__main__ import derived
+from tests.support.chart.kustomize_base import CHART
+from tests.support.chart.values_document import values
+
+pytestmark = NEEDS_HELM
+
+FILES = ("", "namespaced", "tls", "monitoring", "namespaced tls", "tls monitoring")
+DEFAULTS: dict[str, Any] = yaml.safe_load((CHART / "values.yaml").read_text())
+SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
+
+
+@pytest.mark.parametrize("path", derived(), ids=lambda path: path.name)
+def test_a_derived_file_is_up_to_date(path: Path) -> None:
+    """The schema of settings, the table of the README, the definition of TrafficPolicy: `make chart` writes them."""
+    assert path.read_text("utf-8") == derived()[path]
+
+
+def test_every_value_is_described() -> None:
+    described = list(values((CHART / "values.yaml").read_text()))
+    assert len(described) > 50
+    assert [value.path for value in described if not value.description] == []
+
+
+def paths(tree: Any, prefix: str = "") -> Iterator[str]:
+    """The dotted paths of a schema's properties, without what is below free mappings."""
+    for name, schema in tree.get("properties", {}).items():
+        yield f"{prefix}{name}"
+        yield from paths(schema, f"{prefix}{name}.")
+
+
+def given(tree: Any, prefix: str = "") -> Iterator[str]:
+    for name, value in tree.items():
+        yield f"{prefix}{name}"
+        if isinstance(value, dict):
+            yield from given(value, f"{prefix}{name}.")
+
+
+def test_schema_and_defaults_have_the_same_keys() -> None:
+    """Apart from `settings`, whose keys are those of steerway, and `global`, which Helm passes to each chart."""
+    in_schema = set(paths(SCHEMA)) - {"global", "resources.claims"}
+    in_values = {path for path in given(DEFAULTS) if not path.startswith("settings.")}
+    assert in_schema - in_values == set()
+    missing = in_values - in_schema
+    assert {path.partition(".")[0] for path in missing} <= {
+        "monitoring",
+        "podSecurityContext",
+        "probes",
+        "resources",
+        "securityContext",
+    }
+
+
+def test_defaults_of_settings_are_those_of_steerway() -> None:
+    """Apart from what differs in a pod."""
+    different = {"log_format", "kubernetes.namespaces"}
+    leaves = {
+        path: value
+        for path in given(DEFAULTS["settings"])
+        if not isinstance(value := lookup(DEFAULTS["settings"], path), dict)
+    }
+    assert len(leaves) > 5
+    assert leaves.keys() <= SETTINGS.keys()
+    wrong = {path for path, value in leaves.items() if SETTINGS[path].default != value}
+    assert wrong == different
+
+
+def lookup(tree: Any, path: str) -> Any:
+    for part in path.split("."):
+        tree = tree[part]
+    return tree
+
+
+def test_the_chart_is_linted(tools: Tools) -> None:
+    assert "1 chart(s) linted, 0 chart(s) failed" in tools.helm("lint", "--strict", str(CHART))
+
+
+@pytest.mark.parametrize("files", FILES)
+def test_settings_of_a_rendering_are_valid(files: str, render: Render, tmp_path: Path) -> None:
+    """steerway reads them without an error, with the values of the chart."""
+    file = tmp_path / "steerway.yaml"
+    file.write_text(render(files).settings())
+    settings = config.load(file, {}, {})
+    assert settings.kubernetes.enabled
+    assert (settings.tls.certificate is not None) is ("tls" in files)
+    assert settings.kubernetes.namespaces == (() if "namespaced" in files else ("all",))
+    exposed = {"tls", "monitoring"} & set(files.split()) != set()
+    assert settings.admin.startswith("0.0.0.0:" if exposed else "127.0.0.1:")
+    assert (settings.admin_token_file is not None) is exposed
+
+
+def test_every_setting_can_be_given(render: Render, tmp_path: Path) -> None:
+    """A whole tree, which the chart does not know, reaches steerway."""
+    tree = {
+        "topology": "node",
+        "service_selector": "team=shop",
+        "clusters": [{"name": "east", "kubeconfig": "/etc/clusters.yaml", "priority": 2}],
+        "debounce": {"quiet_seconds": 0.2},
+        "authentication": {"token_file": "/etc/tokens"},
+        "authorization": {"rules": [{"identity": {"namespace": "shop"}, "subscribe": ["./*"]}]},
+    }
+    file = tmp_path / "steerway.yaml"
+    file.write_text(render(values={"settings": tree}).settings())
+    settings = config.load(file, {}, {})
+    assert (settings.topology, settings.service_selector) == ("node", "team=shop")
+    assert settings.clusters[0].priority == 2
+    assert settings.debounce.quiet_seconds == 0.2
+    assert settings.authorization.rules[0].identity.namespace == "shop"
+
+
+REFUSED = [
+    ({"replica": 3}, "additional properties 'replica' not allowed"),
+    ({"replicas": "three"}, "at '/replicas': got string, want null or integer"),
+    ({"image": {"tga": "1"}}, "at '/image': additional properties 'tga' not allowed"),
+    ({"image": {"digest": "latest"}}, "at '/image/digest'"),
+    ({"service": {"port": 70000}}, "at '/service/port': maximum: got 70,000, want 65,535"),
+    ({"extraArgs": "--log-level debug"}, "at '/extraArgs': got string, want array"),
+    ({"settings": {"drain_second": 5}}, "at '/settings': additional properties 'drain_second' not allowed"),
+    ({"settings": {"drain_seconds": "5 s"}}, "at '/settings/drain_seconds': got string, want number"),
+    (
+        {"settings": {"kubernetes": {"namespaces": "shop"}}},
+        "at '/settings/kubernetes/namespaces': got string",
+    ),
+    (
+        {"settings": {"topology": False}},
+        "at '/settings/topology': value must be one of 'node', 'off', 'zone'",
+    ),
+    ({"settings": {"listen": ["0.0.0.0:1"]}}, "settings.listen is written by the chart: use service.port"),
+    ({"settings": {"tls": {"key": "/k"}}}, "settings.tls.key is written by the chart: use tls.secretName"),
+    ({"settings": {"admin": "0.0.0.0:1"}}, "settings.admin is written by the chart: use admin.port"),
+    ({"settings": {"kubernetes": {"namespaces": ["all", "shop"]}}}, "all alone, not both: remove one"),
+    (
+        {"tls": {"clientCertificates": True}},
+        "set tls.secretName to a Secret with tls.crt, tls.key and ca.crt",
+    ),
+    ({"tls": {"secretName": "certificate"}}, "no TLS for gRPC: set admin.exposed"),
+    ({"monitoring": {"serviceMonitor": {"enabled": True}}}, "set admin.exposed"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "reason"), REFUSED, ids=lambda value: str(value)[:40])
+def test_a_mistake_is_refused(wrong: dict[str, Any], reason: str, render: Render) -> None:
+    """With its place, or the value to use instead."""
+    with pytest.raises(ToolError) as failure:
+        render(values=wrong)
+    assert reason in str(failure.value)
