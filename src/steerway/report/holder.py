@@ -23,6 +23,8 @@ from steerway.sources.kubernetes.hint import server_hint
 log = structlog.get_logger()
 
 _API_VERSION = "coordination.k8s.io/v1"
+_KEPT = ("annotations", "finalizers", "labels", "ownerReferences")
+"""Metadata of the Lease that belong to others: a tool that installed it recognizes it by them."""
 _REQUEST_SECONDS = RENEW_SECONDS / 2
 """Two attempts fit into the time for a renewal."""
 _RELEASE_SECONDS = 2.0
@@ -46,6 +48,8 @@ class LeaseHolder:
         self._namespace, self._name = namespace, name
         self._lease = Lease(identity)
         self._clock = clock
+        self._kept: dict[str, Any] = {}
+        """Metadata of the Lease as it was read or written last."""
         self._has_bid = False
         """Whether a bid was sent: the API server may have accepted it, with an answer or without."""
         self._logged_active = False
@@ -104,21 +108,28 @@ class LeaseHolder:
 
     async def _read(self) -> Record:
         try:
-            return Record.of(json.loads(await self._client.get(f"{self._where}/{self._name}", {})))
+            return self._record(await self._client.get(f"{self._where}/{self._name}", {}))
         except RequestError as error:
             if error.failure.status != 404:
                 raise
+            self._kept = {}
             return Record()
 
+    def _record(self, answer: bytes) -> Record:
+        manifest = json.loads(answer)
+        metadata = manifest["metadata"]
+        self._kept = {key: metadata[key] for key in _KEPT if key in metadata}
+        return Record.of(manifest)
+
     async def _write(self, bid: Record) -> Record:
-        metadata: dict[str, Any] = {"name": self._name, "namespace": self._namespace}
+        metadata: dict[str, Any] = {**self._kept, "name": self._name, "namespace": self._namespace}
         manifest = {"apiVersion": _API_VERSION, "kind": "Lease", "metadata": metadata, "spec": bid.spec()}
         if bid.version:
             metadata["resourceVersion"] = bid.version
             answer = await self._client.put(f"{self._where}/{self._name}", manifest)
         else:
             answer = await self._client.post(self._where, manifest)
-        return Record.of(json.loads(answer))
+        return self._record(answer)
 
     async def _release(self) -> None:
         """Release the Lease if this replica has it. The end may have cancelled a bid that the API server accepted, so

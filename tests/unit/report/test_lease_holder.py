@@ -79,6 +79,25 @@ async def test_one_of_two_holds_it_and_the_other_follows_when_it_ends(tmp_path: 
         assert server.objects("Lease")[0]["spec"]["leaseTransitions"] == 1
 
 
+async def test_metadata_of_others_are_kept(tmp_path: Path) -> None:
+    """A Lease without a holder, which an installation tool created, is renewed and released with its labels."""
+    metadata = {
+        "name": "steerway",
+        "namespace": "ops",
+        "labels": {"managed-by": "Helm"},
+        "annotations": {"a": "b"},
+    }
+    clock = Clock()
+    async with FakeApiServer() as server:
+        server.put({"apiVersion": "coordination.k8s.io/v1", "kind": "Lease", "metadata": dict(metadata)})
+        async with holding(server, tmp_path, "only", clock) as holder:
+            await until(lambda: holder.active)
+            await until(lambda: server.count("update") >= 3)
+        (lease,) = server.objects("Lease")
+    assert lease["spec"]["holderIdentity"] == ""
+    assert metadata.items() <= lease["metadata"].items()
+
+
 async def test_a_renewal_that_the_end_cancels_is_released(tmp_path: Path) -> None:
     """The API server accepted it, and the holder ends before the answer."""
     async with FakeApiServer() as server:
