@@ -3,10 +3,6 @@
 `gateway_api/go.mod` pins the version and `go.sum` its content; the Go client fetches it once into its own cache.
 """
 
-import functools
-import json
-import shutil
-import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Literal
@@ -15,6 +11,7 @@ import yaml
 
 from testbed.cluster.api import Api
 from testbed.manifest import Manifest
+from testbed.process import go_module
 from testbed.process.deadline import until
 
 _PINNED = Path(__file__).with_name("gateway_api")
@@ -24,20 +21,13 @@ _POLICIES = Path(__file__).parents[2] / "deploy" / "crds" / "steerway.io_traffic
 Channel = Literal["standard", "experimental"]
 
 
-@functools.cache
-def folder() -> Path:
-    """Where the module is; to be asked outside of a cluster's network, where no module proxy is."""
-    go = shutil.which("go")
-    assert go is not None, "Go is needed to fetch the Gateway API's definitions: install Go 1.26 or newer"
-    command = [go, "mod", "download", "-json", _MODULE]
-    done = subprocess.run(command, cwd=_PINNED, capture_output=True, text=True, check=False)
-    assert done.returncode == 0, f"{_MODULE} could not be fetched: {done.stdout}{done.stderr}"
-    return Path(json.loads(done.stdout)["Dir"])
-
-
 def gateway_crds(channel: Channel = "experimental") -> list[Manifest]:
     """Every definition of a channel; the experimental one has the standard one's kinds, with more fields."""
-    files = sorted((folder() / "config" / "crd" / channel).glob("gateway.networking.k8s.io_*.yaml"))
+    files = sorted(
+        (go_module.folder(_PINNED, _MODULE) / "config" / "crd" / channel).glob(
+            "gateway.networking.k8s.io_*.yaml"
+        )
+    )
     results = [
         manifest for file in files for manifest in yaml.safe_load_all(file.read_text(encoding="utf-8"))
     ]

@@ -11,6 +11,7 @@ import yaml
 from testbed.helm.tools import Tools, build
 from testbed.manifest import Manifest
 from tests.support.chart.kustomize_base import CHART, NAMESPACE
+from tests.support.progress import past_capture
 
 NEEDS_HELM = [pytest.mark.needs("go"), pytest.mark.timeout(300, func_only=True)]
 """The marks of every module of tests here. The first test waits until Helm is built, which takes minutes once."""
@@ -60,14 +61,8 @@ Render = Callable[..., Rendering]
 
 @pytest.fixture(scope="session")
 def tools(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Tools:
-    """Helm and kustomize. Their first build takes minutes, so its progress goes past pytest's capture."""
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-
-    def write_line(line: str) -> None:
-        with capture.global_and_fixture_disabled():
-            print(f"\n{line}", flush=True)
-
-    return Tools(build(write_line), tmp_path_factory.mktemp("helm"))
+    """Helm and kustomize."""
+    return Tools(build(past_capture(request.config)), tmp_path_factory.mktemp("helm"))
 
 
 @pytest.fixture(scope="session")

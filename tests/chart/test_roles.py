@@ -9,12 +9,12 @@ from tests.chart.conftest import NEEDS_HELM, Render
 
 pytestmark = NEEDS_HELM
 
-LEASES = {("Role", "coordination.k8s.io", "leases", verb) for verb in ("get", "create", "update")}
+LEASES = {("Role", "coordination.k8s.io", "leases", verb) for verb in ("get", "update")}
 AUTHENTICATION: dict[str, Any] = {"authentication": {"token_file": "/etc/tokens"}}
 
 
 def test_the_guide_has_the_same_rules(render: Render) -> None:
-    """With all features on. The guide has the Lease in the ClusterRole, too."""
+    """With all features on. The guide has the Lease in the ClusterRole, and creates it; the chart contains it."""
     rules = {rule[1:] for rule in render(values={"settings": AUTHENTICATION}).rules()}
     guide = {
         (group, resource, verb)
@@ -24,7 +24,26 @@ def test_the_guide_has_the_same_rules(render: Render) -> None:
         for verb in rule["verbs"]
     }
     assert len(guide) > 30
-    assert rules == guide
+    assert guide - rules == {("coordination.k8s.io", "leases", "create")}
+    assert rules <= guide
+
+
+def test_the_lease_is_an_object_of_the_release(render: Render) -> None:
+    """Its name is that of the settings, and the only one that the role allows."""
+    for settings, where in [
+        ({}, ("steerway", "steerway-system")),
+        ({"kubernetes": {"lease_name": "writer", "lease_namespace": "ops"}}, ("writer", "ops")),
+    ]:
+        rendering = render(values={"settings": settings})
+        (lease,) = (manifest["metadata"] for manifest in rendering if manifest["kind"] == "Lease")
+        assert (lease["name"], lease["namespace"]) == where
+        assert f"lease_name: {lease['name']}" in rendering.settings()
+        role = rendering.of("Role", "steerway-lease")
+        assert role["metadata"]["namespace"] == lease["namespace"]
+        assert role["rules"][0]["resourceNames"] == [lease["name"]]
+    assert (
+        "Lease" not in render(values={"settings": {"kubernetes": {"events": False, "status": False}}}).kinds()
+    )
 
 
 @pytest.mark.parametrize(

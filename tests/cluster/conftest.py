@@ -25,6 +25,7 @@ from testbed.cluster.network import Network
 from testbed.cluster.workload import PORT
 from testbed.process.control_plane import ControlPlane, Steer
 from testbed.process.process import Processes
+from tests.support.progress import past_capture
 
 Connect = Callable[..., Client]
 Open = Callable[..., list[str]]
@@ -52,14 +53,8 @@ def _fixtures(item: pytest.Item) -> list[str]:
 
 @pytest.fixture(scope="session")
 def box(request: pytest.FixtureRequest) -> Path:
-    """The kubebox program. Its first build takes minutes, so its progress goes past pytest's capture."""
-    capture = request.config.pluginmanager.getplugin("capturemanager")
-
-    def write_line(line: str) -> None:
-        with capture.global_and_fixture_disabled():
-            print(f"\n{line}", flush=True)
-
-    return build(write_line)
+    """The kubebox program."""
+    return build(past_capture(request.config))
 
 
 @pytest.fixture(scope="session")

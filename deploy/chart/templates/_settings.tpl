@@ -3,7 +3,7 @@
 {{- include "steerway.checkSettings" . -}}
 {{- $host := ternary "0.0.0.0" "127.0.0.1" .Values.admin.exposed -}}
 {{- $derived := dict "listen" (list "0.0.0.0:18000") "admin" (printf "%s:%d" $host (int .Values.admin.port)) -}}
-{{- $_ := set $derived "kubernetes" (dict "enabled" true) -}}
+{{- $_ := set $derived "kubernetes" (dict "enabled" true "lease_name" (include "steerway.leaseName" .)) -}}
 {{- if .Values.admin.exposed -}}
 {{- $_ := set $derived "admin_token_file" (printf "/etc/steerway/admin/%s" .Values.admin.tokenSecretKey) -}}
 {{- end -}}
@@ -65,4 +65,18 @@
 {{- define "steerway.authenticates" -}}
 {{- $authentication := .Values.settings.authentication -}}
 {{- if or .Values.tls.clientCertificates $authentication.token_file (ne $authentication.service_account "off") -}}true{{- end -}}
+{{- end -}}
+
+{{- /* "true" when a replica writes Events or status, which needs a Lease. */ -}}
+{{- define "steerway.writes" -}}
+{{- $kubernetes := .Values.settings.kubernetes -}}
+{{- if or $kubernetes.events (and $kubernetes.policies $kubernetes.status) -}}true{{- end -}}
+{{- end -}}
+
+{{- define "steerway.leaseName" -}}
+{{- default (include "steerway.fullname" .) .Values.settings.kubernetes.lease_name -}}
+{{- end -}}
+
+{{- define "steerway.leaseNamespace" -}}
+{{- default .Release.Namespace .Values.settings.kubernetes.lease_namespace -}}
 {{- end -}}

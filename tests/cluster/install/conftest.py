@@ -1,0 +1,34 @@
+"""Helm, kustomize and kubectl on the cluster, and what each test installs."""
+
+import itertools
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from testbed.cluster.cluster import Cluster
+from testbed.helm.tools import Tools, build
+from tests.support.progress import past_capture
+
+_NUMBERS = itertools.count(1)
+
+
+@pytest.fixture(scope="session")
+def helmbox(request: pytest.FixtureRequest) -> Path:
+    """The tools' program. It is built before a test is inside of the cluster's network, where no module proxy is."""
+    return build(past_capture(request.config))
+
+
+@pytest.fixture
+def tools(helmbox: Path, cluster: Cluster, tmp_path: Path) -> Tools:
+    """The tools, as an administrator of the cluster."""
+    return Tools(helmbox, tmp_path / "home", cluster.commands.kubeconfig)
+
+
+@pytest.fixture
+def release_namespace(cluster: Cluster) -> Iterator[str]:
+    """The name of a namespace for a release, which the test creates (or not)."""
+    name = f"mesh-{next(_NUMBERS)}"
+    yield name
+    if any(item["metadata"]["name"] == name for item in cluster.api.list("Namespace")):
+        cluster.api.delete("Namespace", "", name)
