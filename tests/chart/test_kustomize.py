@@ -32,7 +32,7 @@ def test_a_base_has_the_objects_of_the_chart(name: str, values: str, tools: Tool
     """But nothing about Helm."""
 
     def plain(rendering: Rendering) -> dict[tuple[str, str], object]:
-        result = {}
+        result: dict[tuple[str, str], object] = {}
         for manifest in rendering:
             metadata = manifest["metadata"]
             metadata.pop("annotations", None)
