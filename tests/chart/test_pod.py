@@ -9,6 +9,12 @@ from tests.chart.conftest import NEEDS_HELM, Render
 
 pytestmark = NEEDS_HELM
 
+ONLY_TLS = {
+    "tls": {"plaintext": False},
+    "admin": {"exposed": True},
+    "settings": {"authentication": {"pod_address": "off"}},
+}
+
 
 def test_the_pod_is_restricted(render: Render) -> None:
     """Pod Security Standard `restricted`, and a root file system that cannot be written."""
@@ -157,6 +163,24 @@ def test_the_definition_is_kept(render: Render) -> None:
     assert definition["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     assert definition["metadata"]["labels"]["gateway.networking.k8s.io/policy"] == "Direct"
     assert "CustomResourceDefinition" not in render(values={"crds": {"enabled": False}}).kinds()
+
+
+def test_tls_has_a_port_of_its_own(render: Render) -> None:
+    """Beside the one without, which can be closed."""
+    both, only = render("tls"), render("tls", ONLY_TLS)
+    assert [port["name"] for port in both.of("Service")["spec"]["ports"]] == ["xds", "xds-tls"]
+    assert [port["name"] for port in only.of("Service")["spec"]["ports"]] == ["xds-tls", "admin"]
+    assert [port["name"] for port in only.container()["ports"]] == ["xds-tls", "admin"]
+    (clients,) = both.of("NetworkPolicy")["spec"]["ingress"]
+    assert clients["ports"] == [{"port": "xds"}, {"port": "xds-tls"}]
+    assert "plaintext_listen" not in only.settings()
+    assert only.container()["livenessProbe"]["httpGet"]["port"] == "admin"
+
+
+def test_clusters_with_ipv6(render: Render) -> None:
+    settings = render("tls monitoring", {"bindAddress": "[::]"}).settings()
+    for address in ("[::]:18000", "[::]:18443", "[::]:18001"):
+        assert address in settings
 
 
 def test_the_certificate_is_mounted(render: Render) -> None:

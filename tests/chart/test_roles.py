@@ -10,12 +10,12 @@ from tests.chart.conftest import NEEDS_HELM, Render
 pytestmark = NEEDS_HELM
 
 LEASES = {("Role", "coordination.k8s.io", "leases", verb) for verb in ("get", "update")}
-AUTHENTICATION: dict[str, Any] = {"authentication": {"token_file": "/etc/tokens"}}
+OPEN: dict[str, Any] = {"authentication": {"pod_address": "off"}}
 
 
 def test_the_guide_has_the_same_rules(render: Render) -> None:
     """With all features on. The guide has the Lease in the ClusterRole, and creates it; the chart contains it."""
-    rules = {rule[1:] for rule in render(values={"settings": AUTHENTICATION}).rules()}
+    rules = {rule[1:] for rule in render().rules()}
     guide = {
         (group, resource, verb)
         for rule in role_of_the_guide()["rules"]
@@ -49,7 +49,7 @@ def test_the_lease_is_an_object_of_the_release(render: Render) -> None:
 @pytest.mark.parametrize(
     ("settings", "absent"),
     [
-        ({"kubernetes": {"client_locality": "off"}}, {"pods", "nodes"}),
+        ({**OPEN, "kubernetes": {"client_locality": "off"}}, {"pods", "nodes"}),
         ({"kubernetes": {"events": False}}, {"events"}),
         ({"kubernetes": {"status": False}}, {"grpcroutes/status", "trafficpolicies/status"}),
         (
@@ -73,9 +73,16 @@ def test_a_feature_that_is_off_has_no_rules(
 
 def test_namespaces_are_read_for_authentication_and_selectors(render: Render) -> None:
     rule = ("ClusterRole", "", "namespaces", "watch")
-    assert rule not in render().rules()
-    assert rule in render(values={"settings": AUTHENTICATION}).rules()
-    assert rule in render(values={"settings": {"namespace_selector": "team=shop"}}).rules()
+    assert rule in render().rules()
+    assert rule not in render(values={"settings": OPEN}).rules()
+    assert rule in render(values={"settings": {**OPEN, "namespace_selector": "team=shop"}}).rules()
+    assert rule in render("tls", {"settings": OPEN}).rules()
+
+
+def test_pods_are_read_for_their_addresses(render: Render) -> None:
+    """Also where clients have no locality by them."""
+    settings = {"kubernetes": {"client_locality": "off"}}
+    assert ("ClusterRole", "", "pods", "watch") in render(values={"settings": settings}).rules()
 
 
 def test_reviews_of_tokens_are_cluster_wide(render: Render) -> None:

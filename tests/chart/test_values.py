@@ -66,7 +66,7 @@ def test_schema_and_defaults_have_the_same_keys() -> None:
 
 def test_defaults_of_settings_are_those_of_steerway() -> None:
     """Apart from what differs in a pod."""
-    different = {"log_format", "kubernetes.namespaces"}
+    different = {"log_format", "kubernetes.namespaces", "authentication.pod_address"}
     leaves = {
         path: value
         for path in given(DEFAULTS["settings"])
@@ -97,7 +97,10 @@ def test_settings_of_a_rendering_are_valid(files: str, render: Render, tmp_path:
     assert settings.kubernetes.enabled
     assert (settings.tls.certificate is not None) is ("tls" in files)
     assert settings.kubernetes.namespaces == (() if "namespaced" in files else ("all",))
-    exposed = {"tls", "monitoring"} & set(files.split()) != set()
+    assert settings.authentication.pod_address == "plaintext"
+    ports = ("0.0.0.0:18443", "0.0.0.0:18000") if "tls" in files else ("0.0.0.0:18000",)
+    assert (*settings.listen, *settings.plaintext_listen) == ports
+    exposed = "monitoring" in files
     assert settings.admin.startswith("0.0.0.0:" if exposed else "127.0.0.1:")
     assert (settings.admin_token_file is not None) is exposed
 
@@ -138,7 +141,7 @@ REFUSED = [
         {"settings": {"topology": False}},
         "at '/settings/topology': value must be one of 'node', 'off', 'zone'",
     ),
-    ({"settings": {"listen": ["0.0.0.0:1"]}}, "settings.listen is written by the chart: use service.port"),
+    ({"settings": {"listen": ["0.0.0.0:1"]}}, "settings.listen is written by the chart: use bindAddress"),
     ({"settings": {"tls": {"key": "/k"}}}, "settings.tls.key is written by the chart: use tls.secretName"),
     ({"settings": {"admin": "0.0.0.0:1"}}, "settings.admin is written by the chart: use admin.port"),
     ({"settings": {"kubernetes": {"namespaces": ["all", "shop"]}}}, "all alone, not both: remove one"),
@@ -146,7 +149,11 @@ REFUSED = [
         {"tls": {"clientCertificates": True}},
         "set tls.secretName to a Secret with tls.crt, tls.key and ca.crt",
     ),
-    ({"tls": {"secretName": "certificate"}}, "no TLS for gRPC: set admin.exposed"),
+    ({"tls": {"secretName": "certificate", "plaintext": False}}, "no TLS for gRPC: set admin.exposed"),
+    (
+        {"tls": {"secretName": "certificate", "plaintext": False}, "admin": {"exposed": True}},
+        'plaintext without a port: set it to all or "off"',
+    ),
     ({"monitoring": {"serviceMonitor": {"enabled": True}}}, "set admin.exposed"),
 ]
 

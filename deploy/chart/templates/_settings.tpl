@@ -1,13 +1,18 @@
 {{- /* steerway's configuration file: .Values.settings, and what follows from other values. */ -}}
 {{- define "steerway.settings" -}}
 {{- include "steerway.checkSettings" . -}}
-{{- $host := ternary "0.0.0.0" "127.0.0.1" .Values.admin.exposed -}}
-{{- $derived := dict "listen" (list "0.0.0.0:18000") "admin" (printf "%s:%d" $host (int .Values.admin.port)) -}}
+{{- $host := ternary .Values.bindAddress "127.0.0.1" .Values.admin.exposed -}}
+{{- $plaintext := list (printf "%s:18000" .Values.bindAddress) -}}
+{{- $derived := dict "listen" $plaintext "admin" (printf "%s:%d" $host (int .Values.admin.port)) -}}
 {{- $_ := set $derived "kubernetes" (dict "enabled" true "lease_name" (include "steerway.leaseName" .)) -}}
 {{- if .Values.admin.exposed -}}
 {{- $_ := set $derived "admin_token_file" (printf "/etc/steerway/admin/%s" .Values.admin.tokenSecretKey) -}}
 {{- end -}}
 {{- if .Values.tls.secretName -}}
+{{- $_ := set $derived "listen" (list (printf "%s:18443" .Values.bindAddress)) -}}
+{{- if .Values.tls.plaintext -}}
+{{- $_ := set $derived "plaintext_listen" $plaintext -}}
+{{- end -}}
 {{- $tls := dict "certificate" "/etc/steerway/tls/tls.crt" "key" "/etc/steerway/tls/tls.key" -}}
 {{- if .Values.tls.clientCertificates -}}
 {{- $_ := set $tls "client_ca" "/etc/steerway/tls/ca.crt" -}}
@@ -22,7 +27,8 @@
 {{- define "steerway.checkSettings" -}}
 {{- $settings := .Values.settings -}}
 {{- $instead := dict
-  "listen" "service.port and tls.secretName"
+  "listen" "bindAddress and tls.secretName"
+  "plaintext_listen" "bindAddress and tls.plaintext"
   "admin" "admin.port and admin.exposed"
   "admin_token_file" "admin.tokenSecretName"
   "tls.certificate" "tls.secretName"
@@ -48,8 +54,13 @@
 {{- if and .Values.tls.clientCertificates (not .Values.tls.secretName) -}}
 {{- fail "tls.clientCertificates needs TLS: set tls.secretName to a Secret with tls.crt, tls.key and ca.crt" -}}
 {{- end -}}
-{{- if and .Values.tls.secretName (not .Values.admin.exposed) -}}
-{{- fail "tls.secretName needs an admin server that the kubelet can probe, since it has no TLS for gRPC: set admin.exposed" -}}
+{{- if not (include "steerway.plaintext" .) -}}
+{{- if not .Values.admin.exposed -}}
+{{- fail "tls.plaintext: false needs an admin server that the kubelet can probe, since it has no TLS for gRPC: set admin.exposed" -}}
+{{- end -}}
+{{- if eq $settings.authentication.pod_address "plaintext" -}}
+{{- fail "tls.plaintext: false leaves settings.authentication.pod_address: plaintext without a port: set it to all or \"off\"" -}}
+{{- end -}}
 {{- end -}}
 {{- if and .Values.monitoring.serviceMonitor.enabled (not .Values.admin.exposed) -}}
 {{- fail "monitoring.serviceMonitor.enabled needs an admin server that Prometheus can reach: set admin.exposed" -}}
@@ -64,7 +75,8 @@
 {{- /* "true" when some method authenticates clients. */ -}}
 {{- define "steerway.authenticates" -}}
 {{- $authentication := .Values.settings.authentication -}}
-{{- if or .Values.tls.clientCertificates $authentication.token_file (ne $authentication.service_account "off") -}}true{{- end -}}
+{{- $tokens := or $authentication.token_file (ne $authentication.service_account "off") -}}
+{{- if or .Values.tls.clientCertificates $tokens (ne $authentication.pod_address "off") -}}true{{- end -}}
 {{- end -}}
 
 {{- /* "true" when a replica writes Events or status, which needs a Lease. */ -}}
@@ -79,4 +91,9 @@
 
 {{- define "steerway.leaseNamespace" -}}
 {{- default .Release.Namespace .Values.settings.kubernetes.lease_namespace -}}
+{{- end -}}
+
+{{- /* "true" when the port without TLS is open. */ -}}
+{{- define "steerway.plaintext" -}}
+{{- if or (not .Values.tls.secretName) .Values.tls.plaintext -}}true{{- end -}}
 {{- end -}}

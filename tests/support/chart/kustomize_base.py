@@ -30,6 +30,7 @@ class Base(NamedTuple):
 BASES = {
     "base": Base(beside=("../../crds",)),
     "namespaced": Base(values=("values-namespaced.yaml",)),
+    "tls": Base(values=("values-tls.yaml",), beside=("../../crds",)),
 }
 
 

@@ -9,13 +9,14 @@
 - apiGroups: [discovery.k8s.io]
   resources: [endpointslices]
   verbs: [list, watch]
-{{- if ne $kubernetes.client_locality "off" }}
-# settings.kubernetes.client_locality: namespace and node of clients by their Pods.
+{{- $byAddress := ne .Values.settings.authentication.pod_address "off" -}}
+{{- if or $byAddress (ne $kubernetes.client_locality "off") }}
+# settings.authentication.pod_address, settings.kubernetes.client_locality: the Pods of clients, by their addresses.
 - apiGroups: [""]
   resources: [pods]
   verbs: [list, watch]
 {{- if $clusterWide }}
-# settings.kubernetes.client_locality: zone and region by the Nodes of their Pods.
+# The same: zone and region of clients by their Nodes, and addresses of Nodes, which are refused.
 - apiGroups: [""]
   resources: [nodes]
   verbs: [list, watch]
