@@ -67,11 +67,13 @@ def write(directory: Path, name: str) -> None:
 
 
 def test_every_guide_is_known_here_and_linked() -> None:
-    """This list has each guide; README and the guide link to it."""
+    """This list has each guide; README links to those about features, and the guide to all."""
     stems = sorted(path.stem for path in guide.FOLDER.glob("*.md"))
-    assert stems == sorted([*guide.NAMES, "envoy", "injection"])
-    for name in stems:
+    features = [*guide.NAMES, "envoy", "injection"]
+    assert stems == sorted([*features, "install"])
+    for name in features:
         assert f"(docs/guides/{name}.md)" in (ROOT / "README.md").read_text()
+    for name in stems:
         assert f"(guides/{name}.md)" in (ROOT / "docs" / "guide.md").read_text()
 
 
