@@ -82,12 +82,19 @@ class Network:
     @contextlib.contextmanager
     def entered(self) -> Iterator[None]:
         """Let this thread be inside, and outside again."""
-        with _OWN.open() as outside, (_NAMED / self.name).open() as inside:
-            _enter(inside.fileno())
-            try:
-                yield
-            finally:
-                _enter(outside.fileno())
+        with inside(_NAMED / self.name):
+            yield
+
+
+@contextlib.contextmanager
+def inside(namespace: Path) -> Iterator[None]:
+    """Let this thread be in a network namespace, by the path of its file such as `/proc/PID/ns/net`, and back again."""
+    with _OWN.open() as outside, namespace.open() as file:
+        _enter(file.fileno())
+        try:
+            yield
+        finally:
+            _enter(outside.fileno())
 
 
 def named(prefix: str) -> list[Network]:

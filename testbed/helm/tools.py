@@ -31,13 +31,13 @@ class Tools:
     """Runs the tools with an empty home directory at `folder`, so that nothing of the user's own is read."""
 
     def __init__(self, box: Path, folder: Path, kubeconfig: Path | None = None) -> None:
-        self._box = box
+        self.box = box
         self.environment = environment(folder, kubeconfig)
 
     def run(self, tool: Tool, *arguments: str, stdin: str = "", cwd: Path | None = None) -> str:
         """Standard output of a command. Raises ToolError when it fails."""
         done = subprocess.run(
-            [self._box, tool, *arguments],
+            [self.box, tool, *arguments],
             input=stdin,
             capture_output=True,
             text=True,

@@ -7,6 +7,8 @@ from pathlib import Path
 import pytest
 
 from testbed.cluster.cluster import Cluster
+from testbed.cluster.gateway_crds import install
+from testbed.helm.prometheus_crds import prometheus_crds
 from testbed.helm.tools import Tools, build
 from tests.support.progress import past_capture
 
@@ -17,6 +19,14 @@ _NUMBERS = itertools.count(1)
 def helmbox(request: pytest.FixtureRequest) -> Path:
     """The tools' program. It is built before a test is inside of the cluster's network, where no module proxy is."""
     return build(past_capture(request.config))
+
+
+@pytest.fixture(scope="session")
+def definitions(cluster: Cluster) -> None:
+    """The kinds of the Prometheus Operator. They are fetched before anything is inside of the cluster's network."""
+    fetched = prometheus_crds()
+    with cluster.network.entered():
+        install(cluster.api, fetched)
 
 
 @pytest.fixture
@@ -32,3 +42,16 @@ def release_namespace(cluster: Cluster) -> Iterator[str]:
     yield name
     if any(item["metadata"]["name"] == name for item in cluster.api.list("Namespace")):
         cluster.api.delete("Namespace", "", name)
+
+
+def kinds_of(tools: Tools) -> str:
+    """Every kind that can be listed, apart from Events, which come and go by themselves."""
+    names = tools.run("kubectl", "api-resources", "--verbs=list", "--output=name").split()
+    return ",".join(sorted({*names} - {"events", "events.events.k8s.io"}))
+
+
+def objects(tools: Tools, kinds: str) -> set[str]:
+    """Every object of the cluster: kind, namespace and name. Without the Leases of nodes, which come late."""
+    template = "{range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name}{'\\n'}{end}"
+    listed = tools.run("kubectl", "get", kinds, "--all-namespaces", f"--output=jsonpath={template}")
+    return {item for item in listed.splitlines() if "/kube-node-lease/" not in item}

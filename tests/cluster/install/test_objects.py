@@ -3,8 +3,6 @@
 import pytest
 
 from testbed.cluster.cluster import Cluster
-from testbed.cluster.gateway_crds import install
-from testbed.helm.prometheus_crds import prometheus_crds
 from testbed.helm.tools import Tools
 from tests.cluster.conftest import NEEDS_CLUSTER
 from tests.support.chart.kustomize_base import BASES, CHART, FOLDER
@@ -19,14 +17,6 @@ VALUES = {
     "autoscaling": ["--set=autoscaling.enabled=true", MONITORING],
     "namespaces": ["--set=settings.kubernetes.namespaces={default,kube-system}"],
 }
-
-
-@pytest.fixture(scope="session")
-def definitions(cluster: Cluster) -> None:
-    """The kinds of the Prometheus Operator. They are fetched before anything is inside of the cluster's network."""
-    fetched = prometheus_crds()
-    with cluster.network.entered():
-        install(cluster.api, fetched)
 
 
 @pytest.fixture

@@ -11,6 +11,7 @@ import yaml
 from testbed.helm.tools import ToolError, Tools
 from testbed.process.deadline import until
 from tests.cluster.conftest import NEEDS_CLUSTER
+from tests.cluster.install.conftest import kinds_of, objects
 from tests.support.chart.kustomize_base import CHART
 
 pytestmark = [*NEEDS_CLUSTER, pytest.mark.needs("go")]
@@ -173,16 +174,3 @@ def served_fields(tools: Tools) -> set[str]:
     definition = json.loads(tools.run("kubectl", "get", "crd", NAME, "--output=json"))
     (version,) = definition["spec"]["versions"]
     return set(version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"])
-
-
-def kinds_of(tools: Tools) -> str:
-    """Every kind that can be listed, apart from Events, which come and go by themselves."""
-    names = tools.run("kubectl", "api-resources", "--verbs=list", "--output=name").split()
-    return ",".join(sorted({*names} - {"events", "events.events.k8s.io"}))
-
-
-def objects(tools: Tools, kinds: str) -> set[str]:
-    """Every object of the cluster: kind, namespace and name."""
-    template = "{range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name}{'\\n'}{end}"
-    listed = tools.run("kubectl", "get", kinds, "--all-namespaces", f"--output=jsonpath={template}")
-    return set(listed.splitlines())

@@ -1,0 +1,243 @@
+"""The commands of the guide, as they are written there: each installs, changes or removes what the text states.
+
+The pods run this checkout: a file of values names its program in place of the image. Everything else is the chart's.
+"""
+
+import base64
+import contextlib
+import json
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+import yaml
+
+from testbed.certificate import Authority
+from testbed.client.ads_question import ask
+from testbed.client.grpc_client import Client, Load
+from testbed.cluster import network
+from testbed.cluster.namespace import Namespace
+from testbed.cluster.workload import PORT, deployment
+from testbed.helm.guide_shell import GuideShell, commands
+from testbed.helm.tools import Tools
+from testbed.manifest import service
+from testbed.process.deadline import until
+from testbed.process.process import Processes
+from tests.cluster.conftest import NEEDS_CLUSTER
+from tests.cluster.install.conftest import kinds_of, objects
+from tests.support.chart.kustomize_base import CHART
+
+pytestmark = [*NEEDS_CLUSTER, pytest.mark.needs("go"), pytest.mark.usefixtures("definitions")]
+
+TEXT = (CHART.parents[1] / "docs" / "guides" / "install.md").read_text()
+GUIDE = commands(TEXT)
+STORY = ("Helm", "Security", "Monitoring", "Upgrade", "Uninstall")
+"""The sections of one installation, in their order."""
+RUN = {
+    "command": [str(Path(sys.executable).with_name("steerway"))],
+    # The interpreter of a checkout may be readable by its owner only.
+    "podSecurityContext": {"runAsNonRoot": False, "runAsUser": 0, "runAsGroup": 0},
+}
+"""Values that run this checkout in place of the image."""
+SYSTEM = "steerway-system"
+
+
+@pytest.fixture
+def shell(tools: Tools, tmp_path: Path) -> GuideShell:
+    (tmp_path / "run.yaml").write_text(yaml.safe_dump(RUN))
+    return GuideShell(tools, tmp_path, tmp_path / "run.yaml")
+
+
+@pytest.fixture
+def empty(tools: Tools) -> Iterator[None]:
+    """Without the namespaces and the definition of the guide, before and after."""
+
+    def clear(*wait: str) -> None:
+        tools.run("kubectl", "delete", "namespace", SYSTEM, "shop", "--ignore-not-found", *wait)
+        tools.run("kubectl", "delete", "crd", "trafficpolicies.steerway.io", "--ignore-not-found")
+        for kind in ("clusterrole", "clusterrolebinding"):
+            label = "--selector=app.kubernetes.io/name=steerway"
+            tools.run("kubectl", "delete", kind, label, "--ignore-not-found")
+
+    clear()
+    tools.run("kubectl", "create", "namespace", "shop")
+    yield
+    clear("--wait=false")
+
+
+@pytest.fixture
+def backends(namespace: Namespace) -> list[str]:
+    """The addresses of two pods behind the Service `backend`."""
+    ports, selector = {"grpc": PORT}, {"app": "backend"}
+    wanted = service("backend", ports, headless=True, namespace=namespace.name, selector=selector)
+    namespace.api.apply(wanted, deployment("backend", namespace.name, 2))
+    return list(namespace.wait_for_pods("backend", 2).values())
+
+
+@pytest.fixture
+def in_pod(namespace: Namespace, backends: list[str]) -> Iterator[list[str]]:
+    """The test is in the network of a pod of its namespace, which does nothing; the addresses of the backends."""
+    command = [sys.executable, "-c", "import signal; signal.pause()", namespace.name]
+    spec = {
+        "terminationGracePeriodSeconds": 0,
+        "containers": [{"name": "main", "image": "none", "command": command}],
+    }
+    namespace.create_pod("client", spec)
+    with network.inside(until(lambda: _network_of(command), "the process of the pod")):
+        yield backends
+
+
+def _network_of(command: list[str]) -> Path | None:
+    """The network namespace of the process with this command line."""
+    wanted = b"".join(part.encode() + b"\0" for part in command)
+    for process in Path("/proc").glob("[0-9]*"):
+        with contextlib.suppress(OSError):
+            if (process / "cmdline").read_bytes() == wanted:
+                return process / "ns" / "net"
+    return None
+
+
+class Installed:
+    """The pods of the Deployment `steerway`."""
+
+    def __init__(self, tools: Tools, namespace: str) -> None:
+        self._tools = tools
+        self._namespace = f"--namespace={namespace}"
+
+    def kubectl(self, *arguments: str) -> str:
+        return self._tools.run("kubectl", self._namespace, *arguments)
+
+    def address(self) -> str:
+        """The address of the Service."""
+        return self.kubectl("get", "service", "steerway", "--output=jsonpath={.spec.clusterIP}")
+
+    def addresses(self) -> list[str]:
+        """The addresses of the pods that are ready."""
+        path = "{.items[*].endpoints[?(@.conditions.ready==true)].addresses[0]}"
+        selector = "--selector=kubernetes.io/service-name=steerway"
+        return self.kubectl("get", "endpointslices", selector, f"--output=jsonpath={path}").split()
+
+    def pods(self) -> set[str]:
+        selector = "--selector=app.kubernetes.io/name=steerway"
+        return set(self.kubectl("get", "pods", selector, "--output=name").split())
+
+    def wait_for_rollout(self) -> None:
+        self.kubectl("rollout", "status", "deployment/steerway", "--timeout=100s")
+
+
+@pytest.mark.usefixtures("empty")
+def test_an_installation_from_the_beginning_to_its_end(
+    tools: Tools, shell: GuideShell, namespace: Namespace, in_pod: list[str], processes: Processes
+) -> None:
+    """A client in a pod calls all the time, and no call fails: not while all replicas are replaced, twice."""
+    kinds = kinds_of(tools)
+    before = objects(tools, kinds)
+    shell.run(*GUIDE["Helm"])
+    bootstrap = json.loads((shell.folder / "bootstrap.json").read_text())
+    assert bootstrap["xds_servers"][0]["server_uri"] == f"steerway.{SYSTEM}:18000"
+    installed = Installed(tools, SYSTEM)
+    first = installed.pods()
+    assert len(first) == 2
+    with traffic(installed, shell, namespace, processes) as load:
+        load.settle(*in_pod)
+        write_certificate(shell.folder)
+        for section in ("Security", "Monitoring", "Upgrade"):
+            shell.run(*GUIDE[section])
+            installed.wait_for_rollout()
+        load.settle(*in_pod)
+        load.go_on(100)
+        assert identities(installed) == {f"service account {namespace.name}/default"}
+    assert load.failures == []
+    assert installed.pods() & first == set()
+    shell.run(*GUIDE["Uninstall"])
+    until(
+        lambda: objects(tools, kinds) - before == {"ConfigMap/shop/grpc-xds"},
+        lambda: f"only what the user created is left: {objects(tools, kinds) - before}",
+    )
+
+
+@contextlib.contextmanager
+def traffic(
+    installed: "Installed", shell: GuideShell, namespace: Namespace, processes: Processes
+) -> Iterator[Load]:
+    """A call every 10 ms from where the test is."""
+    server = f"{installed.address()}:18000"
+    file = shell.folder / "client.json"
+    file.write_text(shell.run(f"steerway bootstrap --server {server} --namespace {namespace.name}"))
+    channel = Client(processes, "grpcio", file).dial(namespace.target())
+    channel.wait_for_answer()
+    with channel.load() as load:
+        yield load
+
+
+def identities(installed: "Installed") -> set[str]:
+    """The identities of the clients of all replicas, by the admin server, whose token is required."""
+    encoded = installed.kubectl("get", "secret", "steerway-admin", "--output=jsonpath={.data.token}")
+    token = {"Authorization": f"Bearer {base64.b64decode(encoded).decode()}"}
+    streams = []
+    for address in installed.addresses():
+        url = f"http://{address}:18001/api/v1/streams"
+        assert httpx.get(url, trust_env=False).status_code == httpx.codes.UNAUTHORIZED
+        streams += httpx.get(url, headers=token, trust_env=False).json()["streams"]
+    return {stream["identity"]["name"] for stream in streams}
+
+
+@pytest.mark.usefixtures("empty")
+def test_kustomize(
+    tools: Tools, shell: GuideShell, namespace: Namespace, in_pod: list[str], processes: Processes
+) -> None:
+    """The base through the overlay of the guide, and what Helm renders through kubectl; a process that is no pod gets
+    nothing."""
+    overlay = yaml.safe_load(guide_block("kind: Kustomization"))
+    command = [{"op": "add", "path": "/spec/template/spec/containers/0/command", "value": RUN["command"]}]
+    owner = [
+        {"op": "replace", "path": "/spec/template/spec/securityContext", "value": RUN["podSecurityContext"]}
+    ]
+    target = {"kind": "Deployment", "name": "steerway"}
+    overlay["patches"] = [{"target": target, "patch": json.dumps([*command, *owner])}]
+    (shell.folder / "overlay").mkdir()
+    (shell.folder / "overlay" / "kustomization.yaml").write_text(yaml.safe_dump(overlay))
+    create, apply, template, apply_rendered = GUIDE["kustomize"]
+    shell.run(create, apply)
+    installed = Installed(tools, SYSTEM)
+    installed.wait_for_rollout()
+    with traffic(installed, shell, namespace, processes) as load:
+        load.settle(*in_pod)
+    name = namespace.target().removeprefix("xds:///")
+    with namespace.cluster.network.entered():
+        refused = ask(f"{installed.address()}:18000", "", namespace.name, name)
+    assert refused["status"] in ("UNAUTHENTICATED", "UNAVAILABLE")
+    shell.run(template, apply_rendered)
+
+
+@pytest.mark.usefixtures("empty")
+def test_one_namespace(tools: Tools, shell: GuideShell) -> None:
+    """By a user with the permissions of an administrator of that namespace only."""
+    tools.run(
+        "kubectl", "create", "rolebinding", "owner", "--clusterrole=admin", "--user=owner", "--namespace=shop"
+    )
+    shell.run(*(f"{command} --kube-as-user owner" for command in GUIDE["One namespace"]))
+    Installed(tools, "shop").wait_for_rollout()
+
+
+def guide_block(word: str) -> str:
+    """The YAML block of the guide that contains the word."""
+    blocks = [block.partition("```")[0] for block in TEXT.split("```yaml\n")[1:]]
+    (block,) = (block for block in blocks if word in block)
+    return block
+
+
+def write_certificate(folder: Path) -> None:
+    """The files of the Secret."""
+    authority = Authority()
+    issued = authority.issue("steerway.steerway-system", "steerway.steerway-system.svc")
+    (folder / "tls.crt").write_bytes(issued.certificate)
+    (folder / "tls.key").write_bytes(issued.key)
+    (folder / "ca.crt").write_bytes(authority.certificate)
+
+
+def test_every_section_with_commands_is_run_here() -> None:
+    assert set(GUIDE) == {*STORY, "kustomize", "One namespace"}
+    assert sum(map(len, GUIDE.values())) > 12
