@@ -44,11 +44,14 @@ class Rendering(list[Manifest]):
         return str(self.of("ConfigMap")["data"]["steerway.yaml"])
 
     def rules(self) -> set[tuple[str, str, str, str]]:
-        """What all roles allow: kind of role, group, resource, verb."""
+        """What steerway may do: kind of role, group, resource, verb."""
+        bound = {
+            item["roleRef"]["name"] for item in self if item["kind"] in ("RoleBinding", "ClusterRoleBinding")
+        }
         return {
             (manifest["kind"], group, resource, verb)
             for manifest in self
-            if manifest["kind"] in ("Role", "ClusterRole")
+            if manifest["kind"] in ("Role", "ClusterRole") and manifest["metadata"]["name"] in bound
             for rule in manifest["rules"]
             for group in rule["apiGroups"]
             for resource in rule["resources"]

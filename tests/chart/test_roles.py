@@ -117,6 +117,20 @@ def test_several_namespaces_have_a_role_each(render: Render) -> None:
     assert {subject["namespace"] for subject in subjects} == {"steerway-system"}
 
 
+def test_users_of_a_namespace_have_their_role_for_policies(render: Render) -> None:
+    """By aggregation, with permissions in the cluster."""
+    roles = {
+        label.rpartition("-to-")[2]: manifest["rules"][0]["verbs"]
+        for manifest in render()
+        for label in manifest["metadata"]["labels"]
+        if label.startswith("rbac.authorization.k8s.io/aggregate-to-")
+    }
+    assert roles["view"] == ["get", "list", "watch"]
+    assert roles["edit"] == roles["admin"] == ["create", "delete", "deletecollection", "patch", "update"]
+    for without in (render(values={"rbac": {"userRoles": False}}), render("namespaced")):
+        assert "aggregate-to" not in str(without)
+
+
 def test_roles_can_be_left_to_others(render: Render) -> None:
     given = {"rbac": {"create": False}, "serviceAccount": {"create": False, "name": "mesh"}}
     rendering = render(values=given)
