@@ -142,13 +142,21 @@ def test_an_installation_from_the_beginning_to_its_end(
     assert len(first) == 2
     with traffic(installed, shell, namespace, processes) as load:
         load.settle(*in_pod)
-        write_certificate(shell.folder)
+        web = f"spiffe://cluster.local/ns/{namespace.name}/sa/web"
+        write_certificates(shell.folder, installed.address(), web)
         for section in ("Security", "Monitoring", "Upgrade"):
             shell.run(*GUIDE[section])
             installed.wait_for_rollout()
         load.settle(*in_pod)
         load.go_on(100)
-        assert identities(installed) == {f"service account {namespace.name}/default"}
+        files = {"ca": "ca.crt", "certificate": "client.crt", "key": "client.key"}
+        options = " ".join(f"--{option} {shell.folder / file}" for option, file in files.items())
+        with traffic(installed, shell, namespace, processes, 18443, f"--creds tls {options}") as with_tls:
+            with_tls.settle(*in_pod)
+            assert identities(installed) == {
+                ("certificate", web),
+                ("pod_address", f"service account {namespace.name}/default"),
+            }
     assert load.failures == []
     assert installed.pods() & first == set()
     shell.run(*GUIDE["Uninstall"])
@@ -160,20 +168,27 @@ def test_an_installation_from_the_beginning_to_its_end(
 
 @contextlib.contextmanager
 def traffic(
-    installed: "Installed", shell: GuideShell, namespace: Namespace, processes: Processes
+    installed: "Installed",
+    shell: GuideShell,
+    namespace: Namespace,
+    processes: Processes,
+    port: int = 18000,
+    options: str = "",
 ) -> Iterator[Load]:
-    """A call every 10 ms from where the test is."""
-    server = f"{installed.address()}:18000"
-    file = shell.folder / "client.json"
-    file.write_text(shell.run(f"steerway bootstrap --server {server} --namespace {namespace.name}"))
-    channel = Client(processes, "grpcio", file).dial(namespace.target())
+    """A call every 10 ms from where the test is, by a client of this port of steerway."""
+    server = f"{installed.address()}:{port}"
+    file = shell.folder / f"client-{port}.json"
+    file.write_text(shell.run(f"steerway bootstrap --server {server} --namespace {namespace.name} {options}"))
+    client = Client(processes, "grpcio", file)
+    channel = client.dial(namespace.target())
     channel.wait_for_answer()
     with channel.load() as load:
         yield load
+    client.end()
 
 
-def identities(installed: "Installed") -> set[str]:
-    """The identities of the clients of all replicas, by the admin server, whose token is required."""
+def identities(installed: "Installed") -> set[tuple[str, str]]:
+    """Method and name of the clients of all replicas, by the admin server, whose token is required."""
     encoded = installed.kubectl("get", "secret", "steerway-admin", "--output=jsonpath={.data.token}")
     token = {"Authorization": f"Bearer {base64.b64decode(encoded).decode()}"}
     streams = []
@@ -181,7 +196,7 @@ def identities(installed: "Installed") -> set[str]:
         url = f"http://{address}:18001/api/v1/streams"
         assert httpx.get(url, trust_env=False).status_code == httpx.codes.UNAUTHORIZED
         streams += httpx.get(url, headers=token, trust_env=False).json()["streams"]
-    return {stream["identity"]["name"] for stream in streams}
+    return {(stream["identity"]["method"], stream["identity"]["name"]) for stream in streams}
 
 
 @pytest.mark.usefixtures("empty")
@@ -229,13 +244,15 @@ def guide_block(word: str) -> str:
     return block
 
 
-def write_certificate(folder: Path) -> None:
-    """The files of the Secret."""
+def write_certificates(folder: Path, address: str, client: str) -> None:
+    """The files of the Secret, also for the address of the Service, and those of a client."""
     authority = Authority()
-    issued = authority.issue("steerway.steerway-system", "steerway.steerway-system.svc")
-    (folder / "tls.crt").write_bytes(issued.certificate)
-    (folder / "tls.key").write_bytes(issued.key)
     (folder / "ca.crt").write_bytes(authority.certificate)
+    server = ("steerway.steerway-system", "steerway.steerway-system.svc", address)
+    for name, names in (("tls", server), ("client", (client,))):
+        issued = authority.issue(*names)
+        (folder / f"{name}.crt").write_bytes(issued.certificate)
+        (folder / f"{name}.key").write_bytes(issued.key)
 
 
 def test_every_section_with_commands_is_run_here() -> None:

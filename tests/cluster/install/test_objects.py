@@ -1,9 +1,11 @@
 """Every object of the chart is one that a real API server takes, without an unknown field."""
 
 import pytest
+import yaml
 
 from testbed.cluster.cluster import Cluster
 from testbed.helm.tools import Tools
+from testbed.process.deadline import until
 from tests.cluster.conftest import NEEDS_CLUSTER
 from tests.support.chart.kustomize_base import BASES, CHART, FOLDER
 
@@ -49,3 +51,26 @@ def test_a_base_is_valid(name: str, tools: Tools) -> None:
     """`kubectl apply -k` would create all of it."""
     lines = dry_run(tools, tools.run("kubectl", "kustomize", str(FOLDER / name)))
     assert len(lines) >= 10
+
+
+@pytest.mark.usefixtures("definitions")
+@pytest.mark.parametrize("name", ["defaults", "tls", "autoscaling"])
+def test_a_pod_meets_the_restricted_standard(name: str, tools: Tools, release_namespace: str) -> None:
+    """In a namespace where the API server enforces it."""
+    tools.run("kubectl", "create", "namespace", release_namespace)
+    label = "pod-security.kubernetes.io/enforce=restricted"
+    tools.run("kubectl", "label", "namespace", release_namespace, label)
+    namespace = f"--namespace={release_namespace}"
+    source = "templates/deployment.yaml"
+    rendered = tools.helm(
+        "template", "steerway", str(CHART), namespace, f"--show-only={source}", *VALUES[name]
+    )
+    template = yaml.safe_load(rendered)["spec"]["template"]
+    template["metadata"]["name"] = "steerway"
+    template["spec"]["serviceAccountName"] = "default"
+    pod = {"apiVersion": "v1", "kind": "Pod", **template}
+    until(
+        lambda: "default" in tools.run("kubectl", "get", "serviceaccounts", namespace, "--output=name"),
+        "account",
+    )
+    tools.run("kubectl", "create", namespace, "--dry-run=server", "--filename=-", stdin=yaml.safe_dump(pod))
