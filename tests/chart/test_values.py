@@ -25,7 +25,7 @@ SCHEMA: dict[str, Any] = json.loads((CHART / "values.schema.json").read_text())
 
 @pytest.mark.parametrize("path", derived(), ids=lambda path: path.name)
 def test_a_derived_file_is_up_to_date(path: Path) -> None:
-    """The schema of settings, the table of the README, the definition of TrafficPolicy: `make chart` writes them."""
+    """Version, schema of settings, table of the README, definition of TrafficPolicy: `make chart` writes them."""
     assert path.read_text("utf-8") == derived()[path]
 
 
