@@ -135,7 +135,10 @@ def test_an_installation_from_the_beginning_to_its_end(
     kinds = kinds_of(tools)
     before = objects(tools, kinds)
     shell.run(*GUIDE["Helm"])
-    bootstrap = json.loads((shell.folder / "bootstrap.json").read_text())
+    path = "--output=jsonpath={.data.bootstrap\\.json}"
+    bootstrap = json.loads(
+        tools.run("kubectl", "get", "configmap", "steerway-bootstrap", "--namespace=shop", path)
+    )
     assert bootstrap["xds_servers"][0]["server_uri"] == f"steerway.{SYSTEM}:18000"
     installed = Installed(tools, SYSTEM)
     first = installed.pods()
@@ -161,7 +164,7 @@ def test_an_installation_from_the_beginning_to_its_end(
     assert installed.pods() & first == set()
     shell.run(*GUIDE["Uninstall"])
     until(
-        lambda: objects(tools, kinds) - before == {"ConfigMap/shop/grpc-xds"},
+        lambda: objects(tools, kinds) - before == {"ConfigMap/shop/steerway-bootstrap"},
         lambda: f"only what the user created is left: {objects(tools, kinds) - before}",
     )
 
