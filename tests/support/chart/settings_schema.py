@@ -10,6 +10,7 @@ from steerway.config import SETTINGS
 
 Schema = dict[str, Any]
 _REFERENCE = "#/$defs/{name}"
+_LEFT_OUT = ("default", "description", "title")
 
 
 def settings_schema() -> tuple[Schema, dict[str, Schema]]:
@@ -23,7 +24,7 @@ def settings_schema() -> tuple[Schema, dict[str, Schema]]:
         (schema,), defined = msgspec.json.schema_components(
             [setting.type], schema_hook=_schema_of, ref_template=_REFERENCE
         )
-        section["properties"][setting.field] = _portable({**schema, "description": setting.title})
+        section["properties"][setting.field] = {"description": setting.title, **_portable(schema)}
         definitions |= {name: _portable(definition) for name, definition in defined.items()}
     return root, definitions
 
@@ -38,12 +39,13 @@ def _schema_of(kind: type) -> Schema:
 
 
 def _portable(schema: Any) -> Any:
-    """Without what only Python's regular expressions have, and without titles."""
+    """Without texts and defaults, which are in the reference of settings, and without what only Python's regular
+    expressions have."""
     if isinstance(schema, list):
         return [_portable(item) for item in schema]
     if not isinstance(schema, dict):
         return schema
-    result = {key: _portable(value) for key, value in schema.items() if key != "title"}
+    result = {key: _portable(value) for key, value in schema.items() if key not in _LEFT_OUT}
     if isinstance(pattern := result.get("pattern"), str):
         result["pattern"] = pattern.replace(r"\Z", "$").replace(r"\0", r"\x00")
         if re.search(r"\(\?[=!<]", pattern):  # lookaround, which RE2 does not have; steerway checks the value
