@@ -161,7 +161,7 @@ def test_an_installation_from_the_beginning_to_its_end(
                 ("pod_address", f"service account {namespace.name}/default"),
             }
     assert load.failures == []
-    assert installed.pods() & first == set()
+    until(lambda: not installed.pods() & first, "the end of all pods that were there before")
     shell.run(*GUIDE["Uninstall"])
     until(
         lambda: objects(tools, kinds) - before == {"ConfigMap/shop/steerway-bootstrap"},
