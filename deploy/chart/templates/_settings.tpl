@@ -20,6 +20,11 @@
 {{- end -}}
 {{- $_ := set $derived "tls" $tls -}}
 {{- end -}}
+{{- if .Values.injection.enabled -}}
+{{- /* The servers are a default, which settings.injection replaces. */ -}}
+{{- $given := .Values.settings.injection | default dict -}}
+{{- $_ := set $derived "injection" (merge (deepCopy $given) (include "steerway.injectionSettings" . | fromYaml)) -}}
+{{- end -}}
 {{- mergeOverwrite (deepCopy .Values.settings) $derived | toYaml -}}
 {{- end -}}
 
@@ -35,6 +40,10 @@
   "tls.key" "tls.secretName"
   "tls.client_ca" "tls.clientCertificates"
   "authentication.certificate" "tls.clientCertificates"
+  "injection.listen" "injection.enabled and injection.port"
+  "injection.webhook" "nothing: it is that of the chart"
+  "injection.service" "nothing: it is that of the chart"
+  "injection.secret" "nothing: it is that of the chart"
   "kubernetes.enabled" "nothing: the chart always enables it"
 -}}
 {{- range $name, $value := $instead -}}
@@ -62,6 +71,9 @@
 {{- fail "tls.plaintext: false leaves settings.authentication.pod_address: plaintext without a port: set it to all or \"off\"" -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.injection.enabled (not (include "steerway.clusterWide" .)) -}}
+{{- fail "injection.enabled needs all namespaces, since a webhook is cluster-wide: set settings.kubernetes.namespaces to [all]" -}}
+{{- end -}}
 {{- if and .Values.monitoring.serviceMonitor.enabled (not .Values.admin.exposed) -}}
 {{- fail "monitoring.serviceMonitor.enabled needs an admin server that Prometheus can reach: set admin.exposed" -}}
 {{- end -}}
@@ -79,10 +91,10 @@
 {{- if or .Values.tls.clientCertificates $tokens (ne $authentication.pod_address "off") -}}true{{- end -}}
 {{- end -}}
 
-{{- /* "true" when a replica writes Events or status, which needs a Lease. */ -}}
+{{- /* "true" when a replica writes to the API server, which needs a Lease. */ -}}
 {{- define "steerway.writes" -}}
 {{- $kubernetes := .Values.settings.kubernetes -}}
-{{- if or $kubernetes.events (and $kubernetes.policies $kubernetes.status) -}}true{{- end -}}
+{{- if or $kubernetes.events (and $kubernetes.policies $kubernetes.status) .Values.injection.enabled -}}true{{- end -}}
 {{- end -}}
 
 {{- define "steerway.leaseName" -}}

@@ -42,16 +42,3 @@ def release_namespace(cluster: Cluster) -> Iterator[str]:
     yield name
     if any(item["metadata"]["name"] == name for item in cluster.api.list("Namespace")):
         cluster.api.delete("Namespace", "", name)
-
-
-def kinds_of(tools: Tools) -> str:
-    """Every kind that can be listed, apart from Events, which come and go by themselves."""
-    names = tools.run("kubectl", "api-resources", "--verbs=list", "--output=name").split()
-    return ",".join(sorted({*names} - {"events", "events.events.k8s.io"}))
-
-
-def objects(tools: Tools, kinds: str) -> set[str]:
-    """Every object of the cluster: kind, namespace and name. Without the Leases of nodes, which come late."""
-    template = "{range .items[*]}{.kind}/{.metadata.namespace}/{.metadata.name}{'\\n'}{end}"
-    listed = tools.run("kubectl", "get", kinds, "--all-namespaces", f"--output=jsonpath={template}")
-    return {item for item in listed.splitlines() if "/kube-node-lease/" not in item}

@@ -26,21 +26,15 @@ from testbed.manifest import service
 from testbed.process.deadline import until
 from testbed.process.process import Processes
 from tests.cluster.conftest import NEEDS_CLUSTER
-from tests.cluster.install.conftest import kinds_of, objects
+from tests.cluster.install.installed import RUN, Installed, create_namespace, kinds_of, objects
 from tests.support.chart.kustomize_base import CHART
 
 pytestmark = [*NEEDS_CLUSTER, pytest.mark.needs("go"), pytest.mark.usefixtures("definitions")]
 
 TEXT = (CHART.parents[1] / "docs" / "guides" / "install.md").read_text()
 GUIDE = commands(TEXT)
-STORY = ("Helm", "Security", "Monitoring", "Upgrade", "Uninstall")
+STORY = ("Helm", "Security", "Injection", "Monitoring", "Upgrade", "Uninstall")
 """The sections of one installation, in their order."""
-RUN = {
-    "command": [str(Path(sys.executable).with_name("steerway"))],
-    # The interpreter of a checkout may be readable by its owner only.
-    "podSecurityContext": {"runAsNonRoot": False, "runAsUser": 0, "runAsGroup": 0},
-}
-"""Values that run this checkout in place of the image."""
 SYSTEM = "steerway-system"
 
 
@@ -62,7 +56,7 @@ def empty(tools: Tools) -> Iterator[None]:
             tools.run("kubectl", "delete", kind, label, "--ignore-not-found")
 
     clear()
-    tools.run("kubectl", "create", "namespace", "shop")
+    create_namespace(tools, "shop")
     yield
     clear("--wait=false")
 
@@ -99,39 +93,11 @@ def _network_of(command: list[str]) -> Path | None:
     return None
 
 
-class Installed:
-    """The pods of the Deployment `steerway`."""
-
-    def __init__(self, tools: Tools, namespace: str) -> None:
-        self._tools = tools
-        self._namespace = f"--namespace={namespace}"
-
-    def kubectl(self, *arguments: str) -> str:
-        return self._tools.run("kubectl", self._namespace, *arguments)
-
-    def address(self) -> str:
-        """The address of the Service."""
-        return self.kubectl("get", "service", "steerway", "--output=jsonpath={.spec.clusterIP}")
-
-    def addresses(self) -> list[str]:
-        """The addresses of the pods that are ready."""
-        path = "{.items[*].endpoints[?(@.conditions.ready==true)].addresses[0]}"
-        selector = "--selector=kubernetes.io/service-name=steerway"
-        return self.kubectl("get", "endpointslices", selector, f"--output=jsonpath={path}").split()
-
-    def pods(self) -> set[str]:
-        selector = "--selector=app.kubernetes.io/name=steerway"
-        return set(self.kubectl("get", "pods", selector, "--output=name").split())
-
-    def wait_for_rollout(self) -> None:
-        self.kubectl("rollout", "status", "deployment/steerway", "--timeout=100s")
-
-
 @pytest.mark.usefixtures("empty")
 def test_an_installation_from_the_beginning_to_its_end(
     tools: Tools, shell: GuideShell, namespace: Namespace, in_pod: list[str], processes: Processes
 ) -> None:
-    """A client in a pod calls all the time, and no call fails: not while all replicas are replaced, twice."""
+    """A client in a pod calls all the time, and no call fails: not while all replicas are replaced, three times."""
     kinds = kinds_of(tools)
     before = objects(tools, kinds)
     shell.run(*GUIDE["Helm"])
@@ -147,9 +113,11 @@ def test_an_installation_from_the_beginning_to_its_end(
         load.settle(*in_pod)
         web = f"spiffe://cluster.local/ns/{namespace.name}/sa/web"
         write_certificates(shell.folder, installed.address(), web)
-        for section in ("Security", "Monitoring", "Upgrade"):
+        for section in ("Security", "Injection", "Monitoring", "Upgrade"):
             shell.run(*GUIDE[section])
             installed.wait_for_rollout()
+        server = until(lambda: injected(tools), "the API server calls the webhook")
+        assert server == f"steerway.{SYSTEM}.svc:18000"
         load.settle(*in_pod)
         load.go_on(100)
         files = {"ca": "ca.crt", "certificate": "client.crt", "key": "client.key"}
@@ -171,7 +139,7 @@ def test_an_installation_from_the_beginning_to_its_end(
 
 @contextlib.contextmanager
 def traffic(
-    installed: "Installed",
+    installed: Installed,
     shell: GuideShell,
     namespace: Namespace,
     processes: Processes,
@@ -190,7 +158,24 @@ def traffic(
     client.end()
 
 
-def identities(installed: "Installed") -> set[tuple[str, str]]:
+def injected(tools: Tools) -> str:
+    """The server in the bootstrap that a new pod of the namespace `shop` would get."""
+    pod = {
+        "apiVersion": "v1",
+        "kind": "Pod",
+        "metadata": {"name": "client", "namespace": "shop"},
+        "spec": {"containers": [{"name": "main", "image": "none"}]},
+    }
+    options = ("--dry-run=server", "--output=json", "--filename=-")
+    created = json.loads(tools.run("kubectl", "create", *options, stdin=json.dumps(pod)))
+    variables = {
+        item["name"]: item.get("value", "") for item in created["spec"]["containers"][0].get("env", [])
+    }
+    bootstrap = json.loads(variables.get("GRPC_XDS_BOOTSTRAP_CONFIG", "{}"))
+    return str(bootstrap["xds_servers"][0]["server_uri"]) if bootstrap else ""
+
+
+def identities(installed: Installed) -> set[tuple[str, str]]:
     """Method and name of the clients of all replicas, by the admin server, whose token is required."""
     encoded = installed.kubectl("get", "secret", "steerway-admin", "--output=jsonpath={.data.token}")
     token = {"Authorization": f"Bearer {base64.b64decode(encoded).decode()}"}

@@ -5,8 +5,8 @@ import yaml
 
 from testbed.cluster.cluster import Cluster
 from testbed.helm.tools import Tools
-from testbed.process.deadline import until
 from tests.cluster.conftest import NEEDS_CLUSTER
+from tests.cluster.install.installed import create_namespace
 from tests.support.chart.kustomize_base import BASES, CHART, FOLDER
 
 pytestmark = [*NEEDS_CLUSTER, pytest.mark.needs("go")]
@@ -17,6 +17,7 @@ VALUES = {
     "namespaced": [f"--values={CHART / 'values-namespaced.yaml'}"],
     "tls": [f"--values={CHART / 'values-tls.yaml'}"],
     "autoscaling": ["--set=autoscaling.enabled=true", MONITORING],
+    "injection": ["--set=injection.enabled=true"],
     "namespaces": ["--set=settings.kubernetes.namespaces={default,kube-system}"],
 }
 
@@ -57,7 +58,7 @@ def test_a_base_is_valid(name: str, tools: Tools) -> None:
 @pytest.mark.parametrize("name", ["defaults", "tls", "autoscaling"])
 def test_a_pod_meets_the_restricted_standard(name: str, tools: Tools, release_namespace: str) -> None:
     """In a namespace where the API server enforces it."""
-    tools.run("kubectl", "create", "namespace", release_namespace)
+    create_namespace(tools, release_namespace)
     label = "pod-security.kubernetes.io/enforce=restricted"
     tools.run("kubectl", "label", "namespace", release_namespace, label)
     namespace = f"--namespace={release_namespace}"
@@ -69,8 +70,4 @@ def test_a_pod_meets_the_restricted_standard(name: str, tools: Tools, release_na
     template["metadata"]["name"] = "steerway"
     template["spec"]["serviceAccountName"] = "default"
     pod = {"apiVersion": "v1", "kind": "Pod", **template}
-    until(
-        lambda: "default" in tools.run("kubectl", "get", "serviceaccounts", namespace, "--output=name"),
-        "account",
-    )
     tools.run("kubectl", "create", namespace, "--dry-run=server", "--filename=-", stdin=yaml.safe_dump(pod))

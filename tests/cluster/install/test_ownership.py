@@ -11,7 +11,7 @@ import yaml
 from testbed.helm.tools import ToolError, Tools
 from testbed.process.deadline import until
 from tests.cluster.conftest import NEEDS_CLUSTER
-from tests.cluster.install.conftest import kinds_of, objects
+from tests.cluster.install.installed import create_namespace, kinds_of, objects
 from tests.support.chart.kustomize_base import CHART
 
 pytestmark = [*NEEDS_CLUSTER, pytest.mark.needs("go")]
@@ -104,7 +104,7 @@ def test_an_autoscaler_takes_over_from_the_values(release: Release) -> None:
 def test_an_uninstallation_leaves_the_definition(tools: Tools, release_namespace: str) -> None:
     """And no other object of any kind, apart from Events. A release elsewhere takes it over when asked to."""
     kinds = kinds_of(tools)
-    tools.run("kubectl", "create", "namespace", release_namespace)
+    create_namespace(tools, release_namespace)
     namespace = f"--namespace={release_namespace}"
     before = objects(tools, kinds)
     tools.helm("install", "steerway", str(CHART), namespace, *EVERYTHING)
