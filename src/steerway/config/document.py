@@ -20,6 +20,8 @@ ALIASES = {
 }
 """Keys of the `app.yaml` of k8s-xds, and the setting that each sets."""
 
+_BOOLEAN = "tag:yaml.org,2002:bool"
+_STRING = "tag:yaml.org,2002:str"
 _ALIAS_PREFIXES = frozenset(alias.rpartition(".")[0] for alias in ALIASES if "." in alias)
 
 
@@ -97,6 +99,8 @@ def _walk(
         line = key_node.start_mark.line + 1
         name = prefix + str(loader.construct_object(key_node, deep=True))
         if name in SETTINGS or name in ALIASES:
+            if SETTINGS[ALIASES.get(name, name)].base is not bool:
+                _take_words(value_node)
             yield _Key(name, line, loader.construct_object(value_node, deep=True))
         elif name not in PREFIXES and name not in _ALIAS_PREFIXES:
             errors.append(
@@ -106,6 +110,22 @@ def _walk(
             yield from _walk(loader, value_node, f"{name}.", path, errors)
         elif loader.construct_object(value_node, deep=True) is not None:
             errors.append(f"{path}:{line}: {name} must be a mapping of keys to values")
+
+
+def _take_words(value: yaml.Node) -> None:
+    """Read `off`, `on`, `yes` and `no` as words. YAML 1.1 reads them as booleans, YAML 1.2 does not."""
+    nodes, visited = [value], set()
+    while nodes:
+        node = nodes.pop()
+        if id(node) in visited:  # an alias of a node that contains it
+            continue
+        visited.add(id(node))
+        if isinstance(node, yaml.MappingNode):
+            nodes += [part for pair in node.value for part in pair]
+        elif isinstance(node, yaml.SequenceNode):
+            nodes += node.value
+        elif node.tag == _BOOLEAN and node.value.lower() not in ("true", "false"):
+            node.tag = _STRING
 
 
 def _syntax_error(path: Path, error: yaml.YAMLError) -> str:

@@ -248,6 +248,21 @@ def test_a_key_without_a_value_is_absent(write: WriteFile, text: str) -> None:
     assert config.load(write(text), {}, {}) == config.Settings()
 
 
+def test_off_and_no_are_words(write: WriteFile) -> None:
+    """As in YAML 1.2, except for settings that are true or false."""
+    text = "topology: off\nkubernetes: {enabled: yes, events: off, namespaces: [no, on]}\n"
+    settings = config.load(write(text), {}, {})
+    assert settings.topology == "off"
+    assert settings.kubernetes.namespaces == ("no", "on")
+    assert (settings.kubernetes.enabled, settings.kubernetes.events) == (True, False)
+
+
+def test_a_value_that_contains_itself_is_an_error(write: WriteFile) -> None:
+    """By an alias of YAML."""
+    with pytest.raises(SettingsError, match="unconstructable recursive node"):
+        config.load(write("files: &a [*a]\n"), {}, {})
+
+
 def test_both_spellings_of_one_setting_are_an_error(write: WriteFile) -> None:
     """Neither takes precedence silently."""
     file = write("nodeId: a\nlisten: 127.0.0.1:1\nidentifier: b\nmanagementServer: {port: 2}\n")
