@@ -42,12 +42,10 @@ _UNUSED = "unused"
 @click.option(
     "--default-namespace",
     metavar="NS",
-    default=Settings.default_namespace,
-    show_default=True,
-    help="Namespace of manifests that name none",
+    help="Namespace of manifests that name none  [default: that of the settings, else default]",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Also the documents that steerway does not read")
-def check(paths: tuple[Path, ...], file: Path | None, default_namespace: str, verbose: bool) -> int:
+def check(paths: tuple[Path, ...], file: Path | None, default_namespace: str | None, verbose: bool) -> int:
     """Validate manifests offline: files, and directories of *.yaml, *.yml and *.json.
 
     One line per object that would be served (✓), and one for each finding, with what to do about it: an error (✗), a
@@ -57,6 +55,7 @@ def check(paths: tuple[Path, ...], file: Path | None, default_namespace: str, ve
     Exit code 1 for errors, and when there is nothing to serve at all; 0 with warnings and notes alone.
     """
     from steerway.cli.finding import findings
+    from steerway.control.source import default_namespace as namespace_of
     from steerway.log import setup
     from steerway.sources.files import load
 
@@ -68,8 +67,8 @@ def check(paths: tuple[Path, ...], file: Path | None, default_namespace: str, ve
     if file is not None:
         settings = _check_settings(file, marks)
         if not paths and settings is not None:
-            paths, default_namespace = settings.files, settings.default_namespace
-    result = load(paths, default_namespace)
+            paths = settings.files
+    result = load(paths, default_namespace or namespace_of(settings or Settings()))
     by_object = findings(result, _selection(settings))
     for entry in result.documents:
         _report(entry, _of_entry(entry, by_object), marks, verbose)

@@ -157,6 +157,7 @@ def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any
     from steerway.admin.api.type_name import short_name
     from steerway.catalog.catalog import Catalog
     from steerway.config import Settings
+    from steerway.control.source import default_namespace
     from steerway.explain import Explainer, Question
     from steerway.log import setup
     from steerway.sources.files import load
@@ -170,7 +171,8 @@ def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any
         if not path.exists():
             raise SettingsError(f"--files {path} does not exist: correct the path")
     settings = Settings()
-    loaded = load(paths, settings.default_namespace)
+    namespace = default_namespace(settings)
+    loaded = load(paths, namespace)
     for problem in loaded.problems:
         terminal.note(f"{problem.where}: {problem.reason}; run `steerway check` for details")
     objects = {obj.key: obj for obj in loaded.objects}
@@ -193,7 +195,7 @@ def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any
         preview=translator.preview,
         topology=settings.topology,
         domain=settings.cluster_domain,
-        namespace=settings.default_namespace,
+        namespace=namespace,
         buckets=settings.subset_buckets,
         left_out=catalog.left_out,
     )

@@ -13,11 +13,10 @@ _MOST_CLIENTS = 20
 def show(explanation: dict[str, Any], verbose: bool) -> None:
     """Print the document that `/api/v1/explain` answers with."""
     target = explanation["target"]
-    port = f"port {target['port']}" + (f" ({target['port_name']})" if target["port_name"] else "")
+    name = f" ({target['port_name']})" if target["port_name"] else ""
+    port = f"port {target['port']}{name} of " if target["port"] else ""
     pod = f", its pod {target['pod']}" if target["pod"] else ""
-    terminal.item(
-        Mark.PASS, f"{target['asked']} is {port} of Service {target['service']}{pod}: {target['why']}"
-    )
+    terminal.item(Mark.PASS, f"{target['asked']} is {port}Service {target['service']}{pod}: {target['why']}")
     _facts(explanation["facts"], explanation["target"]["service"])
     _policy(explanation["policy"], verbose)
     _client(explanation["client"])

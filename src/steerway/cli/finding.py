@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from functools import partial
 
 from steerway.catalog.catalog import Catalog
-from steerway.catalog.model.mesh import Port, ServiceId
+from steerway.catalog.model.mesh import ServiceId
 from steerway.catalog.service import connection, slice_owner
 from steerway.catalog.service.scope import Selection
 from steerway.errors import TranslateError
@@ -105,7 +105,7 @@ class _Review:
             return
         for port in service.ports:
             if note := connection.note(port):
-                yield Finding(Level.NOTE, about, f"port {port.number}: {note}")
+                yield Finding(Level.NOTE, about, f"port {port.label}: {note}")
         if service.external_name:
             return
         known = self._catalog.metadata(self._objects.get, id)
@@ -117,7 +117,7 @@ class _Review:
                 # Calls fail, unless routes send them elsewhere.
                 routed = port.routing.producer is not None or bool(port.routing.consumers)
                 level = Level.NOTE if routed else Level.WARNING
-                yield Finding(level, about, f"port {_name(port)} has no endpoints: {reason}")
+                yield Finding(level, about, f"port {port.label} has no endpoints: {reason}")
             else:
                 # In a cluster the controller of EndpointSlices adds them.
                 yield Finding(Level.NOTE, about, f"it has no endpoints in these files: {reason}")
@@ -190,7 +190,3 @@ def _evaluated(about: str, object_status: ObjectStatus) -> Iterator[Finding]:
                 yield Finding(Level.WARNING, about, condition.message, condition.hint)
             elif condition.type == LIMITED and condition.status:
                 yield Finding(Level.NOTE, about, condition.message)
-
-
-def _name(port: Port) -> str:
-    return f"{port.number} ({port.name})" if port.name else str(port.number)

@@ -11,6 +11,7 @@ from steerway.control.admission import StreamAdmission
 from steerway.control.classifier import Classifier
 from steerway.control.local_cluster import LocalCluster
 from steerway.control.remote_cluster import RemoteCluster
+from steerway.control.source import default_namespace
 from steerway.engine.engine import Engine
 from steerway.engine.loads import LoadsCollector
 from steerway.engine.stats import StatsCollector
@@ -75,7 +76,7 @@ def _explainer(
         preview=translator.preview,
         topology=settings.topology,
         domain=settings.cluster_domain,
-        namespace=settings.default_namespace,
+        namespace=default_namespace(settings),
         buckets=settings.subset_buckets,
         left_out=federation.left_out,
     )

@@ -8,6 +8,7 @@ from steerway.catalog.locality.client_locality import ClientLocalities, PodLocal
 from steerway.catalog.locality.client_zone import ClaimedZones, KnownZones
 from steerway.catalog.locality.pod_index import PodIndex
 from steerway.config import Settings
+from steerway.control.source import default_namespace
 from steerway.peer import network
 from steerway.sources.store import ObjectStore
 from steerway.translate.client.audience import at_locality, encode
@@ -22,7 +23,7 @@ class Classifier:
         self._pods = PodLocalities(PodIndex() if settings.kubernetes.client_locality == "off" else index)
         self._address_first = settings.kubernetes.client_locality == "pod_first"
         self._localities = ClientLocalities(settings.topology, self._address_first, ClaimedZones(zones))
-        self._default_namespace = settings.default_namespace
+        self._default_namespace = default_namespace(settings)
         self._buckets = settings.subset_buckets
         store.listen(partial(zones.update, "", store.get))
 

@@ -1,13 +1,16 @@
 """Construction of sources from settings."""
 
 import os
+from collections.abc import Mapping
 from dataclasses import replace
 from typing import Protocol
 
 from steerway.config import ClusterSettings, Settings
-from steerway.errors import SettingsError
+from steerway.errors import SettingsError, SourceError
 from steerway.sources.files import FileSource, FileState
 from steerway.sources.kubernetes import KubernetesOptions, KubernetesSource
+from steerway.sources.kubernetes.access import Access
+from steerway.sources.kubernetes.namespace import DEFAULT, detect_namespace
 from steerway.sources.store import ObjectStore
 
 
@@ -83,7 +86,7 @@ def _file_source(settings: Settings, store: ObjectStore) -> FileSource:
     if settings.state_dir is not None:
         state = FileState(settings.state_dir.absolute(), settings.state_max_age_seconds)
     wait = settings.files_sync_timeout_seconds
-    return FileSource(settings.files, store, settings.default_namespace, wait, state)
+    return FileSource(settings.files, store, default_namespace(settings), wait, state)
 
 
 def _namespaces(settings: Settings) -> tuple[str, ...] | None:
@@ -95,3 +98,23 @@ def _namespaces(settings: Settings) -> tuple[str, ...] | None:
 def _reads_namespaces(settings: Settings) -> bool:
     """Whether labels or annotations of Namespaces are in use, so that they must be readable."""
     return settings.authentication.enabled or bool(settings.namespace_selector)
+
+
+def default_namespace(settings: Settings, environ: Mapping[str, str] = os.environ) -> str:
+    """The setting, else the one namespace of the API server that is watched, else `default`.
+
+    A control plane that watches one namespace serves no other, so a short name cannot mean anything else.
+    """
+    if settings.default_namespace is not None:
+        return settings.default_namespace
+    kubernetes = settings.kubernetes
+    match tuple(dict.fromkeys(kubernetes.namespaces)):
+        case (namespace,) if kubernetes.enabled and namespace != "all":
+            return namespace
+        case () if kubernetes.enabled:
+            try:
+                access = Access.find(kubernetes.kubeconfig, kubernetes.context, environ)
+            except SourceError:  # the source of the objects raises it, too, and ends the process
+                return DEFAULT
+            return detect_namespace(environ, access.kubeconfigs, access.context)
+    return DEFAULT

@@ -88,7 +88,7 @@ class Explainer:
             "target": {
                 "asked": question.target,
                 "service": str(case.service.id),
-                "port": case.port.number,
+                "port": case.port.number or None,
                 "port_name": case.port.name or None,
                 "pod": case.target.pod or None,
                 "why": case.why,

@@ -105,7 +105,7 @@ def of_calls(
 
 def _refused(port: Port, envoy: bool) -> Iterator[str]:
     if reason := connection.refusal(port, envoy):
-        yield f"{reason}: calls to port {port.number} fail"
+        yield f"{reason}: calls to port {port.label} fail"
 
 
 def _refused_backends(rule: Rule, namespace: str, find: Find, envoy: bool) -> Iterator[str]:

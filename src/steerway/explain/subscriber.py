@@ -84,4 +84,5 @@ class Subscribers:
 
 
 def _about(service: Service, port: Port, sentences: Iterable[str]) -> Iterator[str]:
-    return (f"{service.id}:{port.number}: {sentence}" for sentence in sentences)
+    about = f"{service.id}:{port.number}" if port.number else str(service.id)
+    return (f"{about}: {sentence}" for sentence in sentences)

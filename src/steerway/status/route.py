@@ -148,7 +148,7 @@ def _attached(route: Route, ref: ParentRef, id: ServiceId, resolver: ReferenceRe
     ports = [port for port in service.ports if routing.names_port(ref, port.number, port.name)]
     if not ports:
         wanted = ref.section_name or ref.port or "that routes can be for"
-        named = (f"{port.number} ({port.name})" if port.name else str(port.number) for port in service.ports)
+        named = (port.label for port in service.ports)
         message = f"Service {id} has no port {wanted}, its ports are: {', '.join(named) or 'none'}"
         return _no_parent(message, "fix parentRefs")
     if not service.is_for(route.metadata.namespace):

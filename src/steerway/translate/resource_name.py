@@ -2,9 +2,9 @@
 
 A target is what stands behind `xds:///`: a service name as in Kubernetes DNS, at any length, with an optional port
 number or port name; a dot at the end of the host makes no difference (RFC 1034, 3.1). A resource name is the canonical
-form of it, which routes, clusters and assignments carry: `[POD.]SERVICE.NAMESPACE.svc.DOMAIN:NUMBER`. Routes and
-clusters of grpc-js have that with a mark of the Service object (`of_object`), which the library needs to see the return
-of what was removed.
+form of it, which routes, clusters and assignments carry: `[POD.]SERVICE.NAMESPACE.svc.DOMAIN:NUMBER`, without
+`:NUMBER` for a port that has none (a Service of the short mapping). Routes and clusters of grpc-js have that with a
+mark of the Service object (`of_object`), which the library needs to see the return of what was removed.
 
 Parsing needs no catalog, so that the name of a service which does not exist yet can be waited for.
 """
@@ -12,9 +12,9 @@ Parsing needs no catalog, so that the name of a service which does not exist yet
 import hashlib
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from steerway.catalog.model.mesh import Port, Service, ServiceId
+from steerway.catalog.model.mesh import ANY_PORT, Port, Service, ServiceId
 from steerway.errors import TranslateError
 from steerway.text import bounded
 
@@ -25,6 +25,7 @@ _NUMBER = re.compile(r"[1-9][0-9]{0,4}")
 _MAX_NAME = 253 + 1 + 1 + 15  # a DNS name, its final dot, a colon, and a port name (RFC 6335)
 _MARK_BYTES = 6
 _MARK = re.compile(rf"~[0-9a-f]{{{2 * _MARK_BYTES}}}\Z")
+_ANY_NUMBER = "it states no port number, so that a target may have any or none"
 _GRPC_PROTOCOLS = ("grpc", "kubernetes.io/h2c")
 
 
@@ -39,7 +40,8 @@ class Target:
     def canonical(self, number: int, domain: str) -> str:
         """The resource name of one port of it."""
         pod = f"{self.pod}." if self.pod else ""
-        return f"{pod}{self.service.name}.{self.service.namespace}.svc.{domain}:{number}"
+        port = "" if number == ANY_PORT else f":{number}"
+        return f"{pod}{self.service.name}.{self.service.namespace}.svc.{domain}{port}"
 
 
 def of_target(target: str) -> tuple[str, str]:
@@ -100,10 +102,11 @@ def needs_namespace(name: str) -> bool:
 
 def parse_canonical(name: str, domain: str) -> Target:
     """The target that a canonical resource name stands for. TranslateError when it is none."""
-    host, _, port = name.rpartition(":")
-    if host.endswith(f".svc.{domain}") and _NUMBER.fullmatch(port):
-        target = parse_target(name, "", domain)
-        if target.canonical(int(port), domain) == name:
+    host, colon, port = name.partition(":")
+    if host.endswith(f".svc.{domain}") and (_NUMBER.fullmatch(port) if colon else True):
+        number = int(port) if colon else ANY_PORT
+        target = replace(parse_target(host, "", domain), port=str(number))
+        if target.canonical(number, domain) == name:
             return target
     shown = bounded(name, _MAX_NAME)
     raise TranslateError(
@@ -150,16 +153,19 @@ def choose_port(service: Service, port: str) -> tuple[Port, str]:
     """The port that a target means, and why. TranslateError when there is none such, or more than one.
 
     Without a port: the only one; else the one named `grpc`; else the only one that looks like gRPC by its name
-    (`grpc-…`) or appProtocol; else the first. An external name has every port, whether the Service lists it or not.
+    (`grpc-…`) or appProtocol; else the first. An external name has every port, whether the Service lists it or not; a
+    Service of the short mapping has one that every number means, unless its key names the port.
     """
     if port:
-        return _named_port(service, port), "the target names it"
+        named = _named_port(service, port)
+        return named, _ANY_NUMBER if named.number == ANY_PORT else "the target names it"
     if not service.ports:
         raise TranslateError(
             f"service {service.id} is an external name without ports; add :PORT to the target"
         )
     if len(service.ports) == 1:
-        return service.ports[0], "it is the only port"
+        only = service.ports[0]
+        return only, _ANY_NUMBER if only.number == ANY_PORT else "it is the only port"
     for candidate in service.ports:
         if candidate.name == "grpc":
             return candidate, "it is named grpc"
@@ -177,7 +183,11 @@ def _named_port(service: Service, port: str) -> Port:
     for wanted in service.ports:
         if port in (str(wanted.number), wanted.name):
             return wanted
-    if service.external_name and _NUMBER.fullmatch(port) and int(port) <= _MAX_PORT:
+    is_number = bool(_NUMBER.fullmatch(port)) and int(port) <= _MAX_PORT
+    any_port = next((candidate for candidate in service.ports if candidate.number == ANY_PORT), None)
+    if any_port is not None and is_number:
+        return any_port
+    if service.external_name and is_number:
         return service.port(int(port)) or Port(int(port))
     raise TranslateError(f"service {service.id} has no TCP port {port}; it has {_list(service.ports)}")
 
@@ -191,4 +201,4 @@ def _without_domain(labels: list[str], domain: str) -> list[str]:
 
 
 def _list(ports: "tuple[Port, ...] | list[Port]") -> str:
-    return ", ".join(f"{p.number} ({p.name})" if p.name else str(p.number) for p in ports)
+    return ", ".join(port.label for port in ports)

@@ -65,3 +65,13 @@ def test_each_server_is_spoken_to_in_its_protocol(mesh: EnvoyMesh) -> None:
         assert len(h1.seen) == answers
         for name in ("silent", "called"):
             eventually(mesh.grpc(f"{name}.shop:80").call, answered_by(h2), name)
+
+
+def test_a_service_of_a_mapping_takes_any_port(mesh: EnvoyMesh) -> None:
+    """Its key has no port, and neither its virtual host nor its cluster invents one."""
+    (address,) = mesh.backends.open(1)
+    host, _, port = address.rpartition(":")
+    mesh.files.write("mapping.yaml", {"backend.shop": {"a": [{"ip": host, "port": int(port)}]}})
+    mesh.start()
+    for authority in ("backend.shop", "backend.shop:50051", "backend.shop.svc.cluster.local:9"):
+        eventually(mesh.grpc(authority).call, answered_by(address), authority)

@@ -11,9 +11,9 @@ from testbed.manifest import Endpoint, Files
 from tests.real.conftest import Connect, Steer
 
 
-def _mapping(*addresses: str) -> dict[str, Any]:
+def _mapping(*addresses: str, key: str = "backend") -> dict[str, Any]:
     endpoints = [Endpoint(address) for address in addresses]
-    return {"backend": {"eu-1a": [{"ip": e.host, "port": e.port, "zone": "eu-1a"} for e in endpoints]}}
+    return {key: {"eu-1a": [{"ip": e.host, "port": e.port, "zone": "eu-1a"} for e in endpoints]}}
 
 
 def test_a_client_follows_each_change_of_the_mapping(
@@ -55,3 +55,28 @@ def test_a_short_target_works_for_a_client_without_a_namespace(
     with channel.load() as load:
         load.settle(*addresses)
     assert load.failures == []
+
+
+@pytest.mark.parametrize(
+    ("key", "targets"),
+    [
+        ("backend.shop", ("backend", "backend.shop", "backend.shop:50051", "backend.shop:9")),
+        ("shop/backend:50051", ("backend", "backend.shop.svc.cluster.local:50051")),
+    ],
+)
+def test_a_client_of_a_namespace_dials_a_key_of_it(
+    backends: Backends, files: Files, steer: Steer, connect: Callable[..., Any], key: str, targets: tuple[str]
+) -> None:
+    """Without a port in the key every number is right, and no other is invented."""
+    (address,) = backends.open(1)
+    files.write("mapping.yaml", _mapping(address, key=key))
+    plane = steer()
+    client = connect(plane, "--namespace", "shop")
+    for target in targets:
+        with client.dial(f"xds:///{target}").load(rate=50) as load:
+            load.settle(address)
+        assert load.failures == []
+    names = {resource["name"] for resource in plane.get("/api/v1/resources")["resources"]}
+    port = ":50051" if key.endswith(":50051") else ""
+    assert f"backend.shop.svc.cluster.local{port}" in names
+    assert not [name for name in names if name.endswith(":80")]

@@ -532,11 +532,11 @@ def test_a_port_has_a_note_where_envoy_may_surprise(steerway: Run, write: Callab
         [
             "✓ a.yaml:2: Service shop/custom",
             "✓ a.yaml:7: Service shop/wss",
-            "- a.yaml:7: Service shop/wss: port 80: Envoys do not connect to it: appProtocol kubernetes.io/wss states "
-            "TLS: TLS without a BackendTLSPolicy is not supported by Envoy",
+            "- a.yaml:7: Service shop/wss: port 80 (web): Envoys do not connect to it: appProtocol kubernetes.io/wss "
+            "states TLS: TLS without a BackendTLSPolicy is not supported by Envoy",
             "✓ a.yaml:12: Service shop/silent",
-            "- a.yaml:12: Service shop/silent: port 80: HTTP/2 is assumed for Envoy: name the port http for HTTP/1.1, "
-            "or grpc",
+            "- a.yaml:12: Service shop/silent: port 80 (default): HTTP/2 is assumed for Envoy: name the port http for "
+            "HTTP/1.1, or grpc",
             "3 good, 0 broken",
         ],
     )

@@ -17,7 +17,7 @@ from steerway.catalog.model.mesh import Locality, Problem
 from steerway.catalog.policy import annotation
 from steerway.cli import main
 from steerway.sources.files import load
-from steerway.sources.objects.core import Service, ServiceMeta
+from steerway.sources.objects.core import ANY_PORT, Service, ServiceMeta
 from steerway.sources.policy.traffic_policy import SubsetSection, TrafficPolicySpec
 from steerway.translate.client.capability import Feature
 from steerway.translate.client.client import Client
@@ -99,6 +99,21 @@ def test_all_manifests_of_a_guide_would_be_served_together(
     out = capsys.readouterr().out
     assert code == 0, out
     assert out.endswith(f"{OBJECTS[name]} good, 0 broken\n")
+
+
+def test_the_mapping_of_the_guide_would_be_served(tmp_path: Path) -> None:
+    """With the namespaces and ports that its comments state."""
+    (block,) = re.findall(
+        r"^```yaml\n(mapping:.*?)^```", (ROOT / "docs" / "guide.md").read_text(), re.M | re.S
+    )
+    (tmp_path / "services.yaml").write_text(block)
+    loaded = load((tmp_path,), "default")
+    assert [entry.problem for entry in loaded.documents if entry.problem] == []
+    services = [obj for obj in loaded.objects if isinstance(obj, Service)]
+    assert {str(obj.key): [port.port for port in obj.spec.ports or []] for obj in services} == {
+        "Service shop/backend": [ANY_PORT],
+        "Service shop/cart": [50051],
+    }
 
 
 @pytest.mark.parametrize("block", guide.blocks("zones", "fragment"))

@@ -241,7 +241,7 @@ def test_limitations_of_an_envoy_cover_all_services() -> None:
         (
             ServicePort(50051, "web", app_protocol="https"),
             ("TLS", "appProtocol https", "Envoys do not connect to it"),
-            {"envoy": "calls to port 50051 fail"},
+            {"envoy": "calls to port 50051 (web) fail"},
         ),
     ],
 )

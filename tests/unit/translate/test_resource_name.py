@@ -2,7 +2,7 @@
 
 import pytest
 
-from steerway.catalog.model.mesh import Port, Service, ServiceId
+from steerway.catalog.model.mesh import ANY_PORT, Port, Service, ServiceId
 from steerway.errors import TranslateError
 from steerway.translate import resource_name
 from steerway.translate.resource_name import Target
@@ -107,7 +107,7 @@ def test_a_canonical_name_stands_for_its_target(pod: str, domain: str) -> None:
         "backend",
         "backend.shop:50051",
         "backend.shop.svc:50051",
-        "backend.shop.svc.cluster.local",
+        "backend.shop.svc.cluster.local:",
         "backend.shop.svc.cluster.local:grpc",
         "backend.shop.svc.cluster.local:050051",
         "backend.shop.svc.cluster.local:0",
@@ -136,6 +136,27 @@ def test_a_name_of_an_object_has_a_mark_of_its_uid() -> None:
         assert resource_name.without_object(other) == other
     with pytest.raises(TranslateError):
         resource_name.parse_canonical(marked, "cluster.local")
+
+
+@pytest.mark.parametrize("pod", ["", "web-0"])
+def test_a_port_without_a_number_has_a_name_without_one(pod: str) -> None:
+    """Targets with any number lead to it; a port with a number is another resource."""
+    target = Target(BACKEND, "", pod)
+    name = target.canonical(ANY_PORT, "cluster.local")
+    assert name == f"{pod + '.' if pod else ''}backend.shop.svc.cluster.local"
+    parsed = resource_name.parse_canonical(name, "cluster.local")
+    assert (parsed.service, parsed.pod) == (BACKEND, pod)
+    unnumbered = Port(ANY_PORT)
+    service = Service(BACKEND, (unnumbered,))
+    for port in ("", "1", "50051", "65535", parsed.port):
+        chosen, why = resource_name.choose_port(service, port)
+        assert chosen is unnumbered
+        assert why == "it states no port number, so that a target may have any or none"
+    for port in ("grpc", "65536", "050051"):
+        with pytest.raises(TranslateError, match=f"has no TCP port {port}; it has any"):
+            resource_name.select_port(service, port)
+    with pytest.raises(TranslateError):
+        resource_name.select_port(Service(BACKEND, (Port(50051),)), parsed.port)
 
 
 def test_a_canonical_name_has_one_meaning() -> None:

@@ -13,6 +13,7 @@ from steerway.catalog.model.policy import NOTHING, Policy
 from steerway.catalog.model.protocol import Statement, stated
 from steerway.catalog.model.route import NO_ROUTE, Routing
 from steerway.catalog.model.tls import BackendTLS
+from steerway.sources.objects.core import ANY_PORT as ANY_PORT
 from steerway.sources.objects.core import ObjectKey
 
 
@@ -57,7 +58,8 @@ class Endpoint(NamedTuple):
 class Port:
     """A TCP port of a service. `endpoints` is sorted and holds no (address, port) twice.
 
-    `name` is "" for an unnamed port; `app_protocol` is "" when not set. `policy` has all sections for the port.
+    `number` is `ANY_PORT` for a port without a number, which every number of a target means. `name` is "" for an
+    unnamed port; `app_protocol` is "" when not set. `policy` has all sections for the port.
     `named_by`: the kinds of the routes that name it, where its name and appProtocol state no protocol.
     """
 
@@ -78,6 +80,12 @@ class Port:
     @property
     def has_healthy(self) -> bool:
         return any(endpoint.state is EndpointState.HEALTHY for endpoint in self.endpoints)
+
+    @property
+    def label(self) -> str:
+        """`50051 (grpc)`, `50051`, or `any` without a number."""
+        number = "any" if self.number == ANY_PORT else str(self.number)
+        return f"{number} ({self.name})" if self.name else number
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,8 +128,9 @@ class Service:
         return self.is_for(namespace) and (not self.private or namespace == self.id.namespace)
 
     def port(self, number: int) -> Port | None:
-        """A port by its number; one that stands for a host name takes requests on any."""
-        port = next((candidate for candidate in self.ports if candidate.number == number), None)
+        """A port by its number; one without a number, and one that stands for a host name, take requests on any."""
+        numbers = (number, ANY_PORT)
+        port = next((port for wanted in numbers for port in self.ports if port.number == wanted), None)
         return Port(number, tls=self.tls) if port is None and self.external_name else port
 
 

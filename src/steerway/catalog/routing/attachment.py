@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from steerway.catalog.model.identity import ServiceId
-from steerway.sources.objects.core import Attached, Object, ObjectKey
+from steerway.sources.objects.core import ANY_PORT, Attached, Object, ObjectKey
 from steerway.sources.policy.gateway import (
     BackendRef,
     BackendTLSPolicy,
@@ -37,7 +37,7 @@ class PortName(NamedTuple):
     name: str = ""
 
     def names(self, number: int, name: str) -> bool:
-        return self.number in (None, number) and self.name in ("", name)
+        return (number == ANY_PORT or self.number in (None, number)) and self.name in ("", name)
 
 
 def rank(obj: Attached) -> tuple[str, str, str, str]:

@@ -43,10 +43,17 @@ class ServiceSettings:
     Empty: all Namespaces."""
 
     default_namespace: Annotated[
-        NamespaceName, Meta(title="Namespace of clients and manifests without one")
-    ] = "default"
+        NamespaceName | None,
+        Meta(
+            title="Namespace of clients and manifests without one",
+            description="the name of a namespace (a DNS label)",
+            extra={"metavar": "NS", "unset": "the only watched namespace, else default"},
+        ),
+    ] = None
     """Namespace of a short name (`xds:///backend`) for clients whose Node has no `NAMESPACE` metadata, and of manifests
-    and mappings without one. `default` is what kubectl uses."""
+    and mappings without one. Without it: the namespace that `kubernetes.namespaces` watches if that is one (with
+    `POD_NAMESPACE=shop` and no list, `shop`), because a short name cannot mean a Service of another; else `default`,
+    as in kubectl."""
 
     cluster_domain: Annotated[
         str,

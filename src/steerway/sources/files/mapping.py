@@ -1,9 +1,11 @@
-"""The short mapping of k8s-xds: `service: {zone: [{ip, port, zone}]}`, read unchanged.
+"""The short mapping: `SERVICE: {zone: [{ip, port, zone}]}`, a superset of that of k8s-xds.
 
-Each service becomes a headless Service with one unnamed port in the default namespace, and one EndpointSlice
-for each address family and port number that its endpoints have. The format names no service port, and clients
-dial it without one, so it is always the same. A port taken from the endpoints would rename the cluster whenever
-they move, and grpc-go fails the calls of the moment in which a route turns to another cluster.
+A key is `name`, `name.namespace` or `namespace/name`, each with an optional `:port`; without a namespace it is in the
+default one. Each service becomes a headless Service with one unnamed port, and one EndpointSlice for each address
+family and port number that its endpoints have.
+
+Without a port in its key, the Service has `ANY_PORT`: a number taken from the endpoints would rename the cluster
+whenever they move, and grpc-go fails the calls of the moment in which a route turns to another cluster.
 
 No API server validates this format: an unknown key is an error that names its line.
 """
@@ -15,6 +17,7 @@ from typing import Any, NamedTuple
 
 from steerway.sources.files.entry import Entry, Origin
 from steerway.sources.objects.core import (
+    ANY_PORT,
     SERVICE_NAME_LABEL,
     Endpoint,
     EndpointPort,
@@ -31,13 +34,21 @@ from steerway.sources.policy.validation_error import Path, ValidationError
 
 FILE_STEM = "mapping"
 """A file of this name is a mapping; elsewhere the top-level key `mapping` makes it one."""
-SERVICE_PORT = 80
-"""The port of every service."""
 
+_PROTOCOL = "grpc"
+"""appProtocol of every port: the format is for gRPC servers, and has no port names that state a protocol."""
 _FIELDS = ("ip", "port", "zone")
-# Looser than Kubernetes' rule, because k8s-xds takes any word. Dots and colons would name a namespace and a
-# port.
+# Looser than Kubernetes' rule, because k8s-xds takes any word.
 _NAME = re.compile(r"[A-Za-z0-9_]([-A-Za-z0-9_]*[A-Za-z0-9_])?")
+_NAMESPACE = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?")
+_NUMBER = re.compile("[0-9]{1,20}")
+_MOST_CHARACTERS = 63
+_FORMS = "write SERVICE, SERVICE.NAMESPACE or NAMESPACE/SERVICE, each with an optional :PORT"
+
+
+class _Key(NamedTuple):
+    subject: ObjectKey
+    port: int
 
 
 class _Address(NamedTuple):
@@ -75,13 +86,36 @@ def read_mapping(value: dict[str, Any], path: Path, origin: Origin) -> Iterator[
 
 def _read_service(zones: Any, path: Path, origin: Origin) -> Iterator[Entry]:
     """The entry of the service that the last step of `path` names."""
-    subject = ObjectKey("Service", origin.namespace, str(path[-1]))
     try:
-        objects = _objects(subject, zones)
+        key = _key(str(path[-1]), origin.namespace)
     except _InvalidValueError as error:
-        yield origin.broken(path, error.invalid, FILE_STEM, subject)
+        yield origin.broken(path, error.invalid, FILE_STEM)
+        return
+    try:
+        objects = _objects(key, zones)
+    except _InvalidValueError as error:
+        yield origin.broken(path, error.invalid, FILE_STEM, key.subject)
     else:
-        yield origin.good(path, subject, *objects, kind=FILE_STEM)
+        yield origin.good(path, key.subject, *objects, kind=FILE_STEM)
+
+
+def _key(text: str, default_namespace: str) -> _Key:
+    """The service and the port of a key. Raises _InvalidValueError."""
+    host, colon, number = text.partition(":")
+    namespace, slash, name = host.partition("/")
+    if not slash:
+        name, dot, namespace = host.partition(".")
+        namespace = namespace if dot else default_namespace
+    if not _NAME.fullmatch(name) or len(name) > _MOST_CHARACTERS:
+        raise _InvalidValueError(ValidationError((), f"{name!r} in {text!r} is not a service name", _FORMS))
+    if not _NAMESPACE.fullmatch(namespace) or len(namespace) > _MOST_CHARACTERS:
+        raise _InvalidValueError(ValidationError((), f"{namespace!r} in {text!r} is not a namespace", _FORMS))
+    if colon and not _NUMBER.fullmatch(number):
+        raise _InvalidValueError(ValidationError((), f"{number!r} in {text!r} is not a port number", _FORMS))
+    port = int(number) if colon else ANY_PORT
+    if colon and (invalid := port_error(port, ())) is not None:
+        raise _InvalidValueError(invalid)
+    return _Key(ObjectKey("Service", namespace, name), port)
 
 
 def _is_service(value: Any) -> bool:
@@ -91,12 +125,10 @@ def _is_service(value: Any) -> bool:
     )
 
 
-def _objects(subject: ObjectKey, zones: Any) -> list[Service | EndpointSlice]:
-    if not _NAME.fullmatch(subject.name) or len(subject.name) > 63:
-        hint = "use letters, digits, '-' and '_', at most 63 of them"
-        raise _InvalidValueError(ValidationError((), f"{subject.name!r} is not a valid service name", hint))
+def _objects(key: _Key, zones: Any) -> list[Service | EndpointSlice]:
+    subject = key.subject
     metadata = ServiceMeta(name=subject.name, namespace=subject.namespace)
-    spec = ServiceSpec(ports=[ServicePort(port=SERVICE_PORT)], cluster_ip="None")
+    spec = ServiceSpec(ports=[ServicePort(port=key.port, app_protocol=_PROTOCOL)], cluster_ip="None")
     groups: dict[tuple[str, int], list[Endpoint]] = {}
     for address in _addresses(zones):
         endpoint = Endpoint(addresses=[address.ip], zone=address.zone or None)

@@ -49,6 +49,11 @@ class Namespace(Slim, frozen=True):
         return ObjectKey("Namespace", "", self.metadata.name)
 
 
+ANY_PORT = 0
+"""Number of the port of a Service that has none: a target may have any number. Only the short mapping gives it; the API
+server requires 1 and above."""
+
+
 class ServicePort(Slim, frozen=True):
     port: int
     name: str | None = None

@@ -100,7 +100,7 @@ class EnvoyDialect(Dialect):
         if reason := connection.refusal(port, envoy=True):
             return fixed(root, Reason(reason), services)
         if name != destination.secured(plaintext, port, envoy=True):
-            reason = f"port {port.number} of service {service.id} has another cluster"
+            reason = f"port {port.label} of service {service.id} has another cluster"
             return fixed(root, Reason(reason), services)
         builder = EnvoyClusterBuilder(name, plaintext, service, port, scope, self._system_ca_file)
         return Plan(root, builder, services, service)

@@ -8,7 +8,7 @@ outside because it exists. There the hostnames of routes count, too, and several
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
-from steerway.catalog.model.mesh import Port, Service
+from steerway.catalog.model.mesh import ANY_PORT, Port, Service
 from steerway.catalog.model.route import BackendPort
 from steerway.catalog.routing.rule import precedence
 from steerway.errors import TranslateError
@@ -72,8 +72,9 @@ def _own_domains(service: Service, port: Port, namespace: str, domain: str, gate
         alone = resource_name.select_port(service, "") == port
     except TranslateError:
         alone = False
+    number = "*" if port.number == ANY_PORT else port.number
     for spelling in spellings:
-        yield f"{spelling}:{port.number}"
+        yield f"{spelling}:{number}"
         if alone:
             yield spelling
 

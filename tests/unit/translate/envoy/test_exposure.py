@@ -6,7 +6,7 @@ from envoy.config.route.v3 import route_pb2
 from envoy.config.route.v3.route_components_pb2 import VirtualHost as Host
 
 from steerway.catalog.model.identity import ServiceId
-from steerway.catalog.model.mesh import Port, Service
+from steerway.catalog.model.mesh import ANY_PORT, Port, Service
 from steerway.catalog.model.route import Backend, BackendPort, Entry, Match, MatchType, Mirror, Routing, Rule
 from steerway.translate.destination import BLACKHOLE, either
 from steerway.translate.envoy import exposure, route
@@ -64,6 +64,13 @@ class TestSidecar:
         foreign = {domain for host in hosts(web, namespace="pay") for domain in host.domains}
         assert "web.shop" in foreign
         assert not {"web", "web:80"} & foreign
+
+    def test_a_port_without_a_number_has_names_with_every_port(self) -> None:
+        """A Service of the short mapping."""
+        (only,) = hosts(service("web", Port(ANY_PORT)))
+        assert {"web", "web:*", "web.shop", "web.shop:*"} <= set(only.domains)
+        assert only.name == f"web.shop.svc.{DOMAIN}"
+        assert clusters(only) == [only.name]
 
     def test_a_target_that_means_no_single_port_is_no_name(self) -> None:
         """Two ports look like gRPC."""
