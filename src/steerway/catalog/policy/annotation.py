@@ -44,6 +44,8 @@ _ALIASES = {
     "xds.lmwn.com/retry-backoff": "retry-backoff",
 }
 """Annotations of wongnai/xds that mean the same."""
+_REPORTED = (wongnai.GATEWAY_ANNOTATION, wongnai.GRPC_SERVICE_ANNOTATION)
+"""Annotations of wongnai/xds that are not supported, and are reported."""
 _WORDS = (
     "zones",
     "subset-min",
@@ -64,7 +66,7 @@ _TOKEN = re.compile(r"[A-Za-z0-9!#$%&'*+\-.^_|~]{1,128}")
 
 def is_annotation(name: str) -> bool:
     """Whether an annotation is one of those that are read."""
-    return name.startswith(PREFIX) or name in _ALIASES
+    return name.startswith(PREFIX) or name in _ALIASES or name in _REPORTED
 
 
 class _MeaninglessError(ValueError):
@@ -79,6 +81,8 @@ def of_annotations(fact: Service, problems: list[Problem]) -> Policy:
     names = {alias: name for name, alias in _ALIASES.items() if name in annotations}
     names |= {name.removeprefix(PREFIX): name for name in annotations if name.startswith(PREFIX)}
     words = _words(fact, names, problems)
+    if (unsupported := wongnai.unsupported(annotations)) is not None:
+        problems.append(Problem(str(fact.key), *unsupported, fact.key, partial=True))
     for name, meant in _unknown(names):
         reason = f"annotation {name} is none that steerway knows, and is ignored{meant}"
         problems.append(

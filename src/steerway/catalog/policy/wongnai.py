@@ -5,11 +5,13 @@ dropped as a whole because of a part that they ignore.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from steerway.catalog.model.policy import MOST_RETRIES
 
+GATEWAY_ANNOTATION = "xds.lmwn.com/api-gateway"
+GRPC_SERVICE_ANNOTATION = "xds.lmwn.com/grpc-service"
 RETRIED = ("cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable")
 """Codes after which gRPC clients can try again (gRFC A44)."""
 
@@ -41,6 +43,28 @@ def go_seconds(text: str) -> float | None:
         return None
     seconds = sum(float(number) * _UNIT[unit] for number, unit in parts)
     return seconds if seconds < _MOST_SECONDS else None
+
+
+def unsupported(annotations: Mapping[str, str]) -> tuple[str, str] | None:
+    """Why its virtual API gateways are not served, and what to write instead; None where a Service is not behind one.
+
+    Any Service of the cluster can add itself to one, which is the reason not to read them: a route belongs to the
+    namespace of its parent.
+    """
+    gateways = _names(annotations.get(GATEWAY_ANNOTATION, ""))
+    services = _names(annotations.get(GRPC_SERVICE_ANNOTATION, ""))
+    if not gateways or not services:
+        return None
+    reason = f"annotation {GATEWAY_ANNOTATION}: {', '.join(gateways)}: a virtual API gateway is not supported"
+    remedy = (
+        f"write a Service {gateways[0]} without selector, and a GRPCRoute with it as parent whose rules match"
+        f" method.service {' or '.join(services)} and have this Service as backend; then remove the annotation"
+    )
+    return reason, remedy
+
+
+def _names(value: str) -> list[str]:
+    return [name for name in map(str.strip, value.split(",")) if name]
 
 
 def convert(name: str, value: str, remarks: list[Remark]) -> str:

@@ -219,6 +219,26 @@ def test_a_problem_names_the_annotation_as_it_is_written() -> None:
     assert problem.reason.startswith("annotation xds.lmwn.com/retry-status: 'unknown' is not")
 
 
+def test_a_virtual_api_gateway_of_wongnai_is_reported_with_the_route_to_write() -> None:
+    """Not as an error: the Service itself is served. One annotation without the other means nothing there either."""
+    gateway = {"xds.lmwn.com/api-gateway": "gw1, gw2"}
+    result, (problem,) = annotated({**gateway, "xds.lmwn.com/grpc-service": "shop.Cart,shop.Order"})
+    assert (result, problem.partial) == (NOTHING, True)
+    assert problem.reason == (
+        "annotation xds.lmwn.com/api-gateway: gw1, gw2: a virtual API gateway is not supported"
+    )
+    assert problem.hint == (
+        "write a Service gw1 without selector, and a GRPCRoute with it as parent whose rules match method.service"
+        " shop.Cart or shop.Order and have this Service as backend; then remove the annotation"
+    )
+    for alone in (
+        gateway,
+        {"xds.lmwn.com/grpc-service": "shop.Cart"},
+        {**gateway, "xds.lmwn.com/grpc-service": ""},
+    ):
+        assert annotated(alone) == (NOTHING, [])
+
+
 def test_other_annotations_are_left_alone() -> None:
     """Those of others, and those of ours that are read elsewhere."""
     result, problems = annotated({"example.org/balancing": "Random", "private": "true"})
