@@ -72,13 +72,7 @@ def serve(file: Path | None, **flags: Any) -> int:
     from steerway.runtime import signals
 
     signals.ignore()
-    settings = config.load(
-        file, os.environ, {name.replace("__", "."): value for name, value in flags.items()}
-    )
-    if not settings.files and not settings.kubernetes.enabled:
-        raise SettingsError(
-            "no source of Services: set --files DIR (manifests) or --kubernetes (an API server), or both"
-        )
+    settings = _load(file, {name.replace("__", "."): value for name, value in flags.items()})
     from steerway.runtime import garbage
 
     # The collector would visit the code of all modules several times while they are imported.
@@ -88,3 +82,20 @@ def serve(file: Path | None, **flags: Any) -> int:
 
     setup.configure(settings.log_format, settings.log_level)
     return app.run(settings, terminal.write)
+
+
+def _load(file: Path | None, flags: dict[str, Any]) -> config.Settings:
+    """The settings, with at least one source. Raises SettingsError.
+
+    Where no source is set, the environment may be that of k8s-xds, which reads Kubernetes and needs no flag for it.
+    """
+    settings = config.load(file, os.environ, flags)
+    if settings.files or settings.kubernetes.enabled:
+        return settings
+    inherited = config.k8s_xds_file(os.environ) if file is None else None
+    if inherited is None or flags["kubernetes.enabled"] is False:
+        raise SettingsError(
+            "no source of Services: set --files DIR (manifests) or --kubernetes (an API server), or both"
+        )
+    terminal.note(f"no source of Services is set: as k8s-xds with {inherited}, they are read from Kubernetes")
+    return config.load(inherited, os.environ, flags | {"kubernetes.enabled": True})

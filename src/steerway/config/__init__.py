@@ -11,6 +11,7 @@ in `docs/settings.md`, and run `make settings-doc`.
 This package neither reads settings at import time, nor watches the file for changes, nor uses a setting.
 """
 
+from steerway.config.k8s_xds import settings_file as k8s_xds_file
 from steerway.config.merge import load
 from steerway.config.section.authentication import AuthenticationSettings
 from steerway.config.section.authorization import AuthorizationSettings, IdentityPattern, RuleSettings
@@ -39,5 +40,6 @@ __all__ = [
     "Setting",
     "Settings",
     "TlsSettings",
+    "k8s_xds_file",
     "load",
 ]

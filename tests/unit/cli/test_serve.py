@@ -39,6 +39,7 @@ def started(monkeypatch: pytest.MonkeyPatch) -> list[Settings]:
     monkeypatch.setattr("steerway.log.setup.configure", lambda *_: None)
     for setting in config.SETTINGS.values():
         monkeypatch.delenv(setting.variable, raising=False)
+    monkeypatch.delenv("CONFIG", raising=False)
     return retained
 
 
@@ -91,6 +92,72 @@ def test_without_a_source_the_error_names_the_flags_that_set_one(
     assert err == (
         "error: no source of Services: set --files DIR (manifests) or --kubernetes (an API server), or both\n"
     )
+
+
+def test_the_environment_of_k8s_xds_needs_no_flag(
+    steerway: Run, started: list[Settings], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """`CONFIG` names its app.yaml, and Services are read from Kubernetes."""
+    file = tmp_path / "app.yaml"
+    file.write_text(
+        "nodeId: nodeId\nmaxConcurrentStreams: 1000\nmanagementServer:\n  port: 9000\n"
+        "upstreamServices: [demo-server-headless]\n"
+    )
+    monkeypatch.setenv("CONFIG", str(file))
+    code, _, err = steerway("serve")
+    assert (code, err) == (
+        0,
+        f"note: no source of Services is set: as k8s-xds with {file}, they are read from Kubernetes\n",
+    )
+    (settings,) = started
+    assert settings.kubernetes == config.KubernetesSettings(enabled=True)
+    assert (settings.listen, settings.upstream_services) == (("0.0.0.0:9000",), ("demo-server-headless",))
+
+
+@pytest.mark.parametrize(
+    ("text", "error"),
+    [
+        (None, "app.yaml: cannot read the settings file: No such file or directory"),
+        (
+            "managementServer: {port: 99999}",
+            "app.yaml:1: managementServer.port must be a port from 0 to 65535",
+        ),
+        ("nodeId: a\nupstreams: [a]", "app.yaml:2: unknown key upstreams"),
+    ],
+)
+def test_an_error_in_the_file_of_k8s_xds_has_its_line(
+    steerway: Run,
+    started: list[Settings],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    text: str | None,
+    error: str,
+) -> None:
+    """As for a file of steerway's own."""
+    file = tmp_path / "app.yaml"
+    if text is not None:
+        file.write_text(text)
+    monkeypatch.setenv("CONFIG", str(file))
+    code, _, err = steerway("serve")
+    assert (code, started) == (2, [])
+    assert error in err
+
+
+@pytest.mark.parametrize("arguments", [("--files", "a"), ("--no-kubernetes",), ("--config", "CONFIG")])
+def test_the_variable_of_k8s_xds_is_read_only_without_a_source(
+    steerway: Run,
+    started: list[Settings],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    arguments: tuple[str, ...],
+) -> None:
+    """Other programs have a variable of this name, too."""
+    file = tmp_path / "app.yaml"
+    file.write_text("managementServer: {port: 9000}")
+    monkeypatch.setenv("CONFIG", str(file))
+    code, _, err = steerway("serve", *(argument.replace("CONFIG", str(file)) for argument in arguments))
+    assert "k8s-xds" not in err
+    assert (code, len(started)) == ((0, 1) if "--files" in arguments else (2, 0))
 
 
 def test_invalid_settings_are_reported_together(steerway: Run, started: list[Settings]) -> None:
