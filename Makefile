@@ -31,9 +31,10 @@ FUZZ_FLAGS := --cfg fuzzing -Ccodegen-units=1 -Cpasses=sancov-module -Cllvm-args
 # Programs that look at dependencies, and are none themselves.
 TOOLS := build/tools
 SBOM := build/sbom
+DOCS := build/docs-venv
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help demo test test-long test-lane-1 test-lane-2 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-start bench-policy bench-moves bench-files bench-hostile bench-soak mutants settings-doc capability-doc chart audit sbom cluster cluster-stop debian constraints wheel sdist wheel-check sdist-check version notes rootfs image lowest clean tools
+.PHONY: help demo test test-long test-lane-1 test-lane-2 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-start bench-policy bench-moves bench-files bench-hostile bench-soak mutants settings-doc capability-doc chart docs audit sbom cluster cluster-stop debian constraints wheel sdist wheel-check sdist-check version notes rootfs image lowest clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -193,6 +194,15 @@ capability-doc: build ## Write the tables of clients in docs/conformance.md from
 chart: build ## Write the schema and README of deploy/chart, and deploy/kustomize, from the chart's values (needs Go; Helm is built once)
 	$(BIN)/python -m tests.support.chart
 
+docs: $(DOCS)/.installed ## The documentation as a site with all links checked: build/site
+	@$(PYTHON) .ci/docs.py docs build/docs
+	$(DOCS)/bin/zensical build --clean --strict
+
+$(DOCS)/.installed: docs/requirements.txt
+	@$(PYTHON) -m venv $(DOCS) || { echo "make: python3 has no venv module: install python3-venv" >&2; exit 1; }
+	PIP_CONSTRAINT= $(DOCS)/bin/pip install --quiet --requirement docs/requirements.txt
+	@touch $@
+
 bench: build ## Compare with go-control-plane and a raw TCP fan-out, side by side (needs Go; ARGS='--full' or '--scenario hot --clients 500')
 	$(BIN)/python -m bench $(ARGS)
 
@@ -275,7 +285,7 @@ constraints: $(TOOLS)/.python ## Pin what pyproject.toml declares, with hashes (
 	$(COMPILE) --universal --constraint constraints.txt $(ARGS) --output-file deploy/wheel/requirements.txt deploy/wheel/requirements.in
 
 clean: ## Remove everything that was built here
-	rm -rf $(VENV) rust/target $(FUZZ) bench/load/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) rust/target $(FUZZ) bench/load/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
 	find src -name '*.so' -delete
 
 tools:

@@ -96,6 +96,11 @@ class Browser:
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
 
+    def requests(self) -> list[str]:
+        """The URLs of all requests since `open`, those of `data:` and the like too."""
+        sent = (event["params"] for event in self._events if event["method"] == "Network.requestWillBeSent")
+        return [parameters["request"]["url"] for parameters in sent]
+
     def violations(self) -> list[str]:
         """The console's messages about the page's Content-Security-Policy since `open`."""
         entries = (event["params"]["entry"] for event in self._events if event["method"] == "Log.entryAdded")
