@@ -39,7 +39,7 @@ HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
 
-demo: build ## The outage, before and after: two client fleets through a rolling restart (ARGS='--no-live --seconds 30 --json FILE')
+demo: build ## The outage, before and after: three client fleets through a rolling restart (ARGS='--no-live --seconds 30 --json FILE')
 	@$(BIN)/python -m demo $(ARGS)
 
 # Two lanes side by side, since real clients mostly wait; a third job is for the unit tests' own parts. The tests on a real

@@ -1,7 +1,7 @@
 """The outage of a rolling restart, before and after: `python -m demo`.
 
-Two fleets of real gRPC clients send the same load to the same backends through one rolling restart. One
-finds the backends through DNS, as behind a headless Service, the other through steerway. Everything runs in
-processes on loopback addresses; no cluster is needed. `run.py` reads as the order of events, `measure.py`
-defines every figure.
+Three fleets of real gRPC clients send the same load to the same backends through one rolling restart. One
+connects to the ClusterIP of the Service, one finds the backends through the DNS of a headless Service, one
+through steerway. Everything runs in processes on loopback addresses; no cluster is needed. `run.py` reads as
+the order of events, `measure.py` defines every figure.
 """

@@ -10,11 +10,14 @@ import click
 from rich.console import Console
 
 from demo.plan import (
+    DEADLINE_SECONDS,
     FEWEST_BACKENDS,
     HIGHEST_RATE,
+    LONGEST_DEADLINE_SECONDS,
     LONGEST_SECONDS,
     LOWEST_RATE,
     MOST_BACKENDS,
+    SHORTEST_DEADLINE_SECONDS,
     SHORTEST_SECONDS,
     Plan,
     make_plan,
@@ -44,13 +47,20 @@ _MISSING = "the demo needs the extra packages of steerway[demo]: {} is missing"
     type=click.IntRange(LOWEST_RATE, HIGHEST_RATE),
     default=200,
     show_default=True,
-    help="Requests per second of each of the two fleets.",
+    help="Requests per second of each of the three fleets.",
 )
 @click.option(
     "--warm-up",
     type=click.FloatRange(1, LONGEST_SECONDS),
     default=None,
     help="Seconds before the restart begins.  [default: a tenth of the run, 2 to 6 s]",
+)
+@click.option(
+    "--deadline",
+    type=click.FloatRange(SHORTEST_DEADLINE_SECONDS, LONGEST_DEADLINE_SECONDS),
+    default=DEADLINE_SECONDS,
+    show_default=True,
+    help="Seconds until a request without an answer fails; raise it on a slow machine.",
 )
 @click.option(
     "--no-live", is_flag=True, help="Plain lines instead of the live view (also without a terminal)."
@@ -70,17 +80,18 @@ def main(
     backends: int,
     rate: int,
     warm_up: float | None,
+    deadline: float,
     no_live: bool,
     json_file: Path | None,
     picture: Path,
 ) -> None:
-    """Show what a rolling restart does to gRPC clients behind DNS and behind steerway.
+    """Show what a rolling restart does to gRPC clients of a ClusterIP, of DNS and of steerway.
 
-    Two fleets of real gRPC clients send the same load to the same backends, all in processes on loopback
+    Three fleets of real gRPC clients send the same load to the same backends, all in processes on loopback
     addresses, while every backend is replaced. The exit code is 0 when it was measured, whatever the
     figures are.
     """
-    plan = make_plan(seconds, backends, rate, warm_up)
+    plan = make_plan(seconds, backends, rate, warm_up, deadline)
     if picture.suffix not in _FORMATS:
         raise click.BadParameter(f"its ending must be one of {', '.join(_FORMATS)}", param_hint="--picture")
     if plan.warm_up_seconds > seconds - 5:

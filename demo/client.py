@@ -1,6 +1,7 @@
 """One client fleet: the process that sends the load.
 
-Run as `python -m demo.client TARGET RATE SECONDS DEADLINE CLIENTS`, times in seconds.
+Run as `python -m demo.client TARGET POLICY RATE SECONDS DEADLINE CLIENTS`, times in seconds. POLICY is the
+name of a gRPC load balancing policy; an xDS target brings its own.
 
 Load is open loop: request i is due at start + i/RATE whatever became of the earlier ones, because waiting
 for answers would hide an outage (coordinated omission). Calls fail fast (no wait-for-ready) and have a
@@ -8,9 +9,9 @@ deadline.
 
 It speaks lines of JSON. Out: `{"connected": true}` when every channel got its first answer (not measured);
 then, after the line with the monotonic start time came in, every 0.1 s a list of results `[due, done, code,
-backend]`, with times in seconds after the start, a status code name and the address that answered ("" on
-error); at the end one object with `max_late_seconds`, how late the latest request was sent, and `details`,
-the first error text of each code.
+backend, peer]`, with times in seconds after the start, a status code name and the two ends of the connection
+that carried the answer, as the backend knows them ("" on error); at the end one object with
+`max_late_seconds`, how late the latest request was sent, and `details`, the first error text of each code.
 """
 
 import asyncio
@@ -23,13 +24,11 @@ from typing import Any
 import grpc
 import grpc.aio
 
-from demo.echo import ECHO, backend_of
+from demo.echo import ECHO, connection_of
 
 _FLUSH_SECONDS = 0.1
 _CONNECT_SECONDS = 30.0
 _OPTIONS = [
-    # For the dns fleet; an xDS target brings its own policy with it.
-    ("grpc.service_config", '{"loadBalancingConfig":[{"round_robin":{}}]}'),
     ("grpc.use_local_subchannel_pool", 1),  # else the channels of this process would share connections
     ("grpc.enable_http_proxy", 0),
 ]
@@ -41,7 +40,7 @@ class Load:
     def __init__(self, channels: list[grpc.aio.Channel], deadline_seconds: float) -> None:
         self._calls = [channel.unary_unary(ECHO) for channel in channels]
         self._deadline_seconds = deadline_seconds
-        self._results: list[tuple[float, float, str, str]] = []
+        self._results: list[tuple[float, float, str, str, str]] = []
         self._details: dict[str, str] = {}
         self._max_late_seconds = 0.0
 
@@ -74,11 +73,12 @@ class Load:
         try:
             response = await call(b"hello", timeout=self._deadline_seconds)
         except grpc.aio.AioRpcError as error:
-            code, backend = error.code().name, ""
+            code, backend, peer = error.code().name, "", ""
             self._details.setdefault(code, error.details() or "")
         else:
-            code, backend = "OK", backend_of(response)
-        self._results.append((round(due, 4), round(time.monotonic() - start, 4), code, backend))
+            code = "OK"
+            backend, peer = connection_of(response)
+        self._results.append((round(due, 4), round(time.monotonic() - start, 4), code, backend, peer))
 
     async def _flush_for_ever(self) -> None:
         while True:
@@ -96,9 +96,18 @@ def write_line(message: object) -> None:
     print(json.dumps(message, separators=(",", ":")), flush=True)
 
 
-async def main(target: str, rate: float, seconds: float, deadline_seconds: float, clients: int) -> None:
+def connect_channels(target: str, policy: str, clients: int) -> list[grpc.aio.Channel]:
+    """One channel for each client."""
+    service_config = json.dumps({"loadBalancingConfig": [{policy: {}}]})
+    options = [*_OPTIONS, ("grpc.service_config", service_config)]
+    return [grpc.aio.insecure_channel(target, options=options) for _ in range(clients)]
+
+
+async def main(
+    target: str, policy: str, rate: float, seconds: float, deadline_seconds: float, clients: int
+) -> None:
     """Connect, wait for the start time on standard input, send the load."""
-    channels = [grpc.aio.insecure_channel(target, options=_OPTIONS) for _ in range(clients)]
+    channels = connect_channels(target, policy, clients)
     load = Load(channels, deadline_seconds)
     await load.connect()
     write_line({"connected": True})
@@ -109,5 +118,5 @@ async def main(target: str, rate: float, seconds: float, deadline_seconds: float
 
 
 if __name__ == "__main__":
-    _target, _rate, _seconds, _deadline, _clients = sys.argv[1:]
-    asyncio.run(main(_target, float(_rate), float(_seconds), float(_deadline), int(_clients)))
+    _target, _policy, _rate, _seconds, _deadline, _clients = sys.argv[1:]
+    asyncio.run(main(_target, _policy, float(_rate), float(_seconds), float(_deadline), int(_clients)))

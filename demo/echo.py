@@ -2,7 +2,7 @@
 
 Run as `python -m demo.echo ADDRESS PORT OPEN_AT GRACE`.
 
-It answers `/demo.Echo/Echo` with its own address, a tab and the request, and
+It answers `/demo.Echo/Echo` with its own address, the peer's, and the request, with tabs between them, and
 `grpc.health.v1.Health/Check`, which a kubelet's gRPC probe asks. Both speak bytes through generic handlers,
 so that no generated code is needed. It opens its port at the monotonic time OPEN_AT, as a container that
 has to load something first. SIGTERM stops it as servers should: GOAWAY, calls in flight may finish within
@@ -28,16 +28,20 @@ SERVING = b"\x08\x01"
 
 def handlers(address: str) -> Mapping[str, grpc.RpcMethodHandler]:
     """The methods of one backend, by service and method; `address` is what Echo answers with."""
-    name = address.encode() + b"\t"
+
+    def echo(request: bytes, context: grpc.ServicerContext) -> bytes:
+        return b"\t".join((address.encode(), context.peer().encode(), request))
+
     return {
-        ECHO: grpc.unary_unary_rpc_method_handler(lambda request, _context: name + request),
+        ECHO: grpc.unary_unary_rpc_method_handler(echo),
         HEALTH_CHECK: grpc.unary_unary_rpc_method_handler(lambda _request, _context: SERVING),
     }
 
 
-def backend_of(response: bytes) -> str:
-    """The address of the backend that gave this Echo response."""
-    return response.partition(b"\t")[0].decode()
+def connection_of(response: bytes) -> tuple[str, str]:
+    """The two ends of the connection of this Echo response: the backend's address, and its peer."""
+    backend, peer, _request = response.split(b"\t", 2)
+    return backend.decode(), peer.decode()
 
 
 class _Methods(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio ships no types

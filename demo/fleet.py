@@ -6,7 +6,7 @@ from bisect import bisect_left
 from dataclasses import dataclass, field
 
 from demo.child import Child, Children, DemoError
-from demo.measure import Record
+from demo.measure import OK, Record
 from demo.plan import Plan
 
 _CONNECT_SECONDS = 40.0
@@ -14,9 +14,28 @@ _SILENCE_SECONDS = 15.0
 """A fleet reports every 0.1 s, errors too; one that is silent for so long hangs."""
 
 
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """How the clients of a fleet find and choose backends."""
+
+    label: str
+    """In a few words, for titles."""
+    policy: str
+    """The gRPC load balancing policy of its clients."""
+
+
+FLEETS = {
+    # gRPC's default policy: a name with one address offers no choice.
+    "clusterip": Kind("ClusterIP, kube-proxy", "pick_first"),
+    "dns": Kind("headless Service, DNS", "round_robin"),
+    "xds": Kind("xDS, steerway", "round_robin"),
+}
+"""Every fleet by name, in the order in which they are shown."""
+
+
 @dataclass(slots=True)
 class Fleet:
-    """One fleet: `name` is `dns` or `xds`, `records` grows while it runs."""
+    """One fleet: `name` is a name of `FLEETS`, `records` grows while it runs."""
 
     name: str
     target: str
@@ -27,10 +46,19 @@ class Fleet:
     details: dict[str, str] = field(default_factory=dict)
     """The first error text of each status code."""
 
+    @property
+    def kind(self) -> Kind:
+        """How its clients find and choose backends."""
+        return FLEETS[self.name]
+
     def ended_since(self, begin: float) -> list[Record]:
         """The results of requests that ended at `begin` seconds of the run or later."""
         # Clients report in the order in which requests end.
         return self.records[bisect_left(self.records, begin, key=lambda record: record.done) :]
+
+    def successes(self, begin: float, end: float) -> list[Record]:
+        """The successful requests that ended in [begin, end), in seconds of the run."""
+        return [record for record in self.ended_since(begin) if record.done < end and record.code == OK]
 
     async def wait_until_connected(self) -> None:
         """Return when every client of the fleet has had its first answer."""
@@ -51,7 +79,7 @@ class Fleet:
 
 async def start_fleet(name: str, target: str, children: Children, plan: Plan, **environment: str) -> Fleet:
     """Start the process of one fleet; it connects at once but sends no load yet."""
-    arguments = (target, plan.rate, plan.seconds, plan.deadline_seconds, plan.clients)
+    arguments = (target, FLEETS[name].policy, plan.rate, plan.seconds, plan.deadline_seconds, plan.clients)
     command = [sys.executable, "-m", "demo.client", *(str(argument) for argument in arguments)]
     return Fleet(name, target, await children.start(f"{name} fleet", command, **environment))
 

@@ -20,6 +20,8 @@ RESOLUTION_SECONDS = 30.0
 PRE_STOP_SECONDS = 2.0
 """Time between the publication of a pod as terminating and its SIGTERM: the usual preStop sleep."""
 SHORTEST_SECONDS, LONGEST_SECONDS = 15, 110
+DEADLINE_SECONDS = 1.0
+SHORTEST_DEADLINE_SECONDS, LONGEST_DEADLINE_SECONDS = 0.1, 10.0
 FEWEST_BACKENDS, MOST_BACKENDS = 2, 20
 """20 A records with their question fit a DNS answer of 512 bytes, so that UDP is enough."""
 LOWEST_RATE, HIGHEST_RATE = 10, 2000
@@ -38,15 +40,26 @@ class Plan:
     pre_stop_seconds: float = PRE_STOP_SECONDS
     grace_seconds: float = 5.0
     """How long calls in flight may take after SIGTERM."""
-    deadline_seconds: float = 1.0
+    deadline_seconds: float = DEADLINE_SECONDS
     """The deadline of every request."""
     clients: int = 4
     """Channels per fleet; each resolves, connects and balances on its own."""
     balance_seconds: float = 10.0
-    """Length of the last part of the run in which the balance is taken, if the rollout leaves so much."""
+    """Length of the last part of the run, where the balance is taken, if the rollout leaves so much."""
+
+    @property
+    def even_share(self) -> float:
+        """The share of the requests that each backend answers when the load is even."""
+        return 1 / self.backends
 
 
-def make_plan(seconds: float, backends: int, rate: int, warm_up_seconds: float | None = None) -> Plan:
+def make_plan(
+    seconds: float,
+    backends: int,
+    rate: int,
+    warm_up_seconds: float | None = None,
+    deadline_seconds: float = DEADLINE_SECONDS,
+) -> Plan:
     """Spread the phases over `seconds`; the warm-up is a tenth of it (2 to 6 s) unless it is given.
 
     The rollout is planned to take 45 % of the run and at most 16 s. It takes longer when the machine starts
@@ -55,7 +68,7 @@ def make_plan(seconds: float, backends: int, rate: int, warm_up_seconds: float |
     warm_up = min(6.0, max(2.0, seconds / 10)) if warm_up_seconds is None else warm_up_seconds
     rollout = min(16.0, 0.45 * seconds, max(0.0, seconds - warm_up))
     start = max(0.1, (rollout - PRE_STOP_SECONDS) / backends)
-    return Plan(seconds, backends, rate, warm_up, start)
+    return Plan(seconds, backends, rate, warm_up, start, deadline_seconds=deadline_seconds)
 
 
 def service_host() -> str:

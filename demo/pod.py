@@ -66,6 +66,10 @@ class Pod:
             raise DemoError(self._child.complaint(f"answered the health check with {answer!r}"))
 
 
+CLUSTER_IP = "127.20.0.1"
+"""The address of the Service, which no pod has."""
+
+
 def addresses(generation: int, count: int) -> list[str]:
     """The loopback addresses of one generation of pods; two generations share none."""
     return [f"127.20.{generation}.{number}" for number in range(1, count + 1)]

@@ -13,15 +13,16 @@ from pathlib import Path
 from demo import control_plane
 from demo.child import Children
 from demo.cluster import Cluster, Event
+from demo.cluster_ip import ClusterIp
 from demo.dns_server import DnsServer, HeadlessZone
 from demo.fleet import Fleet, connect, start_fleet
 from demo.manifests import Manifests
 from demo.plan import DNS_TTL_SECONDS, NAMESPACE, SERVICE, Plan, service_host
-from demo.pod import Pod, addresses, free_port
+from demo.pod import CLUSTER_IP, Pod, addresses, free_port
 from demo.rollout import roll_out
 
 _HEAD_START_SECONDS = 0.3
-"""Between the word to both fleets and their first request, so that both begin at the same moment."""
+"""Between the start message to the fleets and their first request, so that all begin at the same moment."""
 
 Watch = Callable[["Run"], Coroutine[None, None, None]]
 """Something that shows a run while it goes on, until it is cancelled."""
@@ -37,7 +38,7 @@ class Run:
     cluster: Cluster | None = None
     zone: HeadlessZone = field(default_factory=lambda: HeadlessZone(service_host(), DNS_TTL_SECONDS))
     started_at: float | None = None
-    """When the first request of both fleets was due."""
+    """When the first request of every fleet was due."""
     rollout_from: float | None = None
     rollout_to: float | None = None
     """When the last old pod was gone; None if it never was."""
@@ -104,7 +105,7 @@ async def _perform(run: Run, children: Children, directory: Path, stack: AsyncEx
     plan = run.plan
     control_plane.command()  # fail before anything is started
     old_hosts, new_hosts = addresses(1, plan.backends), addresses(2, plan.backends)
-    port = free_port([*old_hosts, *new_hosts])
+    port = free_port([CLUSTER_IP, *old_hosts, *new_hosts])
     old = [Pod(f"{SERVICE}-v1-{number}", host, port) for number, host in enumerate(old_hosts, 1)]
     new = [Pod(f"{SERVICE}-v2-{number}", host, port) for number, host in enumerate(new_hosts, 1)]
     watched = directory / "manifests"
@@ -118,17 +119,26 @@ async def _perform(run: Run, children: Children, directory: Path, stack: AsyncEx
     dns = DnsServer(run.zone)
     dns_port = await dns.start()
     stack.callback(dns.close)
-    run.phase = "connecting both fleets"
+    cluster_ip = await ClusterIp.start(children, CLUSTER_IP, port)
+    cluster.follow(cluster_ip.publish)
+    run.phase = "connecting the fleets"
+    run.fleets = await _start_fleets(children, plan, server, dns_port, port)
+    await connect(run.fleets)
+    await _measure(run, old, new, children, cluster)
+
+
+async def _start_fleets(children: Children, plan: Plan, server: str, dns_port: int, port: int) -> list[Fleet]:
     bootstrap = await control_plane.bootstrap(server)
+    # The DNS name of a Service with a ClusterIP has this one address as long as the Service exists.
+    by_address = f"ipv4:{CLUSTER_IP}:{port}"
     by_dns = f"dns://127.0.0.1:{dns_port}/{service_host()}:{port}"
     by_xds = f"xds:///{SERVICE}.{NAMESPACE}:{port}"
-    run.fleets = [
+    return [
+        await start_fleet("clusterip", by_address, children, plan),
         # The system's own resolver, the alternative to ares, would not ask our server.
         await start_fleet("dns", by_dns, children, plan, GRPC_DNS_RESOLVER="ares"),
         await start_fleet("xds", by_xds, children, plan, GRPC_XDS_BOOTSTRAP_CONFIG=bootstrap),
     ]
-    await connect(run.fleets)
-    await _measure(run, old, new, children, cluster)
 
 
 async def _measure(run: Run, old: list[Pod], new: list[Pod], children: Children, cluster: Cluster) -> None:

@@ -1,4 +1,4 @@
-"""The live view: both fleets side by side over a table of the pods, redrawn four times a second.
+"""The live view: the fleets side by side over a table of the pods, redrawn four times a second.
 
 It only shows; every figure that counts is computed afterwards from all results (`measure.py`).
 """
@@ -15,8 +15,9 @@ from rich.text import Text
 
 from demo.cluster import Event, State
 from demo.fleet import Fleet
-from demo.measure import OK, longest_gap
+from demo.measure import OK, Window, balance, longest_gap
 from demo.run import Run
+from demo.view.outcome import percent
 
 _PER_SECOND = 4
 _RECENT_SECONDS = 2.0
@@ -24,7 +25,11 @@ _RECENT_SECONDS = 2.0
 _LAG_SECONDS = 0.3
 """The view is so far behind the clock: results come in batches, and half a batch would look like a dip."""
 _BARS = " ▁▂▃▄▅▆▇█"
+_POD_CELLS = 12
 _TIMELINE_CELLS = 32
+_LEAST_SPARK_CELLS = 9
+_RATES_CELLS = 13
+"""Least width of the column of one fleet in the table of pods; the timeline gives way to it."""
 _GOOD, _BAD = "dodger_blue1", "dark_orange"
 """Distinct also without a difference of red and green."""
 _MARKS = {
@@ -59,30 +64,36 @@ def render(run: Run, width: int) -> RenderableType:
     panels = Table.grid(expand=True, padding=(0, 0))
     for _ in run.fleets:
         panels.add_column(ratio=1)
-    panels.add_row(*(_fleet_panel(fleet, run, now, width // 2 - 19) for fleet in run.fleets))
-    return Group(head, panels, _pods(run, now, width))
+    cells = width // len(run.fleets) - 17
+    panels.add_row(*(_fleet_panel(fleet, run, now, cells) for fleet in run.fleets))
+    legend = Text("starting ░ ready █ terminating ▒   ━ requests per second of each fleet", "dim")
+    return Group(head, panels, _pods(run, now, width), legend)
 
 
 def _fleet_panel(fleet: Fleet, run: Run, now: float, width: int) -> Panel:
     last = [record for record in fleet.ended_since(now - 1) if record.done < now]
-    good = sum(record.code == OK for record in last)
+    good = [record for record in last if record.code == OK]
     errors = sum(record.code != OK for record in fleet.records)
     gap_from, gap_to = longest_gap((record.done for record in fleet.records if record.code == OK), now)
+    spread = balance(good, Window(0.0, run.plan.seconds, frozenset()))
+    uneven = (spread.largest_share or 0) > 2 * run.plan.even_share
     rows = Table.grid(padding=(0, 1))
-    rows.add_row("ok", spark(fleet, OK, run, width), Text(f"{good}/s", _GOOD))
-    rows.add_row("error", spark(fleet, None, run, width), Text(f"{len(last) - good}/s", _BAD))
+    rows.add_row("ok", spark(fleet, OK, run, width), Text(f"{len(good)}/s", _GOOD))
+    rows.add_row("error", spark(fleet, None, run, width), Text(f"{len(last) - len(good)}/s", _BAD))
     words = Text.assemble(
-        ("errors ", "bold"), (f"{errors}", _BAD if errors else ""), f" of {len(fleet.records)} requests\n",
-        ("longest gap ", "bold"), (f"{gap_to - gap_from:.2f} s", _BAD if gap_to - gap_from > 1 else ""),
+        ("errors ", "bold"), (f"{errors}", _BAD if errors else ""), f" of {len(fleet.records)}\n",
+        ("longest gap ", "bold"), (f"{gap_to - gap_from:.2f} s", _BAD if gap_to - gap_from > 1 else ""), "\n",
+        ("busiest pod ", "bold"), (percent(spread.largest_share), _BAD if uneven else ""), "\n",
+        ("connections/client ", "bold"), f"{spread.connections / run.plan.clients:.2g}",
     )  # fmt: skip
     return Panel(
-        Group(rows, words), title=f"[bold]{fleet.name}[/] fleet", subtitle=Text(_short(fleet.target), "dim")
+        Group(rows, words), title=f"[bold]{fleet.name}[/] fleet", subtitle=Text(fleet.kind.label, "dim")
     )
 
 
 def spark(fleet: Fleet, code: str | None, run: Run, width: int) -> Text:
     """The rate over the whole run, full height being the planned rate; `code` None stands for all errors."""
-    width = max(10, width)
+    width = max(_LEAST_SPARK_CELLS, width)
     step = run.plan.seconds / width
     counts = Counter(
         min(width - 1, int(record.due / step))
@@ -102,23 +113,25 @@ def bar(share: float) -> str:
 
 def _pods(run: Run, now: float, width: int) -> Table:
     assert run.cluster is not None
+    count = len(run.fleets)
+    free = width - _POD_CELLS - 2 * (2 + count)  # each column has one cell of padding on both sides
+    timeline_cells = min(_TIMELINE_CELLS, free - count * _RATES_CELLS)
     table = Table(box=None, expand=True, padding=(0, 1), header_style="dim", show_edge=False)
-    table.add_column("pod", no_wrap=True, width=12)
-    table.add_column("starting ░ ready █ terminating ▒", no_wrap=True, width=_TIMELINE_CELLS)
+    table.add_column("pod", no_wrap=True, width=_POD_CELLS)
+    table.add_column("state", no_wrap=True, width=timeline_cells)
     for fleet in run.fleets:
-        table.add_column(f"{fleet.name} requests/s", no_wrap=True, ratio=1)
+        table.add_column(f"{fleet.name}/s", no_wrap=True, ratio=1)
     rates = [_rates(fleet, now) for fleet in run.fleets]
-    full = run.plan.rate
-    cells = max(4, (width - _TIMELINE_CELLS - 12 - 8) // 2 - 8)
+    cells = (free - timeline_cells) // count - 6  # the number takes the rest
     for address, history in histories(run.events()).items():
-        timeline = _timeline(history, run, now)
-        table.add_row(address, timeline, *(_rate(rate[address], full, cells) for rate in rates))
+        timeline = _timeline(history, run, now, timeline_cells)
+        bars = (_rate(rate[address], run.plan.rate, cells) for rate in rates)
+        table.add_row(address, timeline, *bars)
     return table
 
 
 def _rates(fleet: Fleet, now: float) -> Counter[str]:
-    recent = fleet.ended_since(now - _RECENT_SECONDS)
-    served = Counter(record.backend for record in recent if record.backend and record.done < now)
+    served = Counter(record.backend for record in fleet.successes(now - _RECENT_SECONDS, now))
     span = max(0.25, min(now, _RECENT_SECONDS))
     return Counter({address: round(count / span) for address, count in served.items()})
 
@@ -137,18 +150,14 @@ def histories(events: Sequence[Event]) -> dict[str, list[Event]]:
     return pods
 
 
-def _timeline(history: Sequence[Event], run: Run, now: float) -> Text:
+def _timeline(history: Sequence[Event], run: Run, now: float, cells: int) -> Text:
     text = Text(no_wrap=True)
     if run.started_at is None:
         return text
-    step = run.plan.seconds / _TIMELINE_CELLS
-    for cell in range(_TIMELINE_CELLS):
+    step = run.plan.seconds / cells
+    for cell in range(cells):
         at = cell * step
         passed = [event.state for event in history if event.at - run.started_at <= at + step / 2]
         mark, style = _MARKS.get(passed[-1], (" ", "")) if passed and at <= now else (" ", "")
         text.append(mark, style)
     return text
-
-
-def _short(target: str, length: int = 46) -> str:
-    return target if len(target) <= length else target[: length - 1] + "…"

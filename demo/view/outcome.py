@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from demo.cluster import Event, State
-from demo.measure import Figures, Window, measure
+from demo.measure import Balance, Figures, Window, measure
 from demo.plan import RESOLUTION_SECONDS, Plan
 from demo.run import Run
 
@@ -28,6 +28,9 @@ class Outcome:
 
     plan: Plan
     fleets: tuple[FleetOutcome, ...]
+    old: tuple[str, ...]
+    new: tuple[str, ...]
+    """The addresses of the pods before and of those after the rollout, each in the order of their start."""
     rollout_from: float
     rollout_to: float | None
     """When the last old pod was gone; None if the run ended before."""
@@ -58,6 +61,7 @@ class Outcome:
             "seconds": self.plan.seconds,
             "backends": self.plan.backends,
             "rate": self.plan.rate,
+            "clients": self.plan.clients,
             "rollout": {"from_seconds": self.rollout_from, "to_seconds": self.rollout_to},
             "dns_lookups_seconds": [round(lookup, 3) for lookup in self.lookups],
             "fleets": {fleet.name: _fleet_json(fleet) for fleet in self.fleets},
@@ -70,15 +74,12 @@ def _fleet_json(fleet: FleetOutcome) -> dict[str, Any]:
         "requests": figures.requests,
         "errors": figures.errors,
         "longest_gap_seconds": round(figures.longest_gap_seconds, 4),
-        "max_over_mean": figures.max_over_mean,
+        "max_over_mean": figures.after.max_over_mean,
         "errors_by_code": dict(figures.codes),
         "error_details": fleet.details,
         "longest_gap": {"from_seconds": figures.gap_from, "to_seconds": figures.gap_to},
-        "balance": {
-            "from_seconds": figures.balance_from,
-            "to_seconds": figures.balance_to,
-            "backends": dict(figures.backends),
-        },
+        "balance_before": _balance_json(figures.before),
+        "balance": _balance_json(figures.after),
         "p50_ms": figures.p50_ms,
         "p99_ms": figures.p99_ms,
         "max_late_seconds": round(fleet.max_late_seconds, 4),
@@ -89,13 +90,31 @@ def _fleet_json(fleet: FleetOutcome) -> dict[str, Any]:
     }
 
 
+def _balance_json(balance: Balance) -> dict[str, Any]:
+    return {
+        "from_seconds": balance.start,
+        "to_seconds": balance.end,
+        "backends": dict(balance.backends),
+        "largest_share": balance.largest_share,
+        "connections": balance.connections,
+    }
+
+
+def percent(share: float | None) -> str:
+    """A share as text; "-" for None, the share of no request."""
+    return "-" if share is None else f"{share:.0%}"
+
+
 def conclude(run: Run) -> Outcome:
     """Measure a run that came to its end."""
     assert run.started_at is not None and run.rollout_from is not None
     start, plan = run.started_at, run.plan
     events = run.events()
     to = None if run.rollout_to is None else run.rollout_to - start
-    window = last_part(events, start, plan, to)
+    rollout_from = run.rollout_from - start
+    before = Window(0.0, rollout_from, ready_during(events, start, 0.0, rollout_from))
+    after = last_part(events, start, plan, to)
+    starts = {event.address: event.at for event in events if event.state is State.STARTING}
     stops = [event.at - start for event in events if event.state is State.DRAINING]
     return Outcome(
         plan=plan,
@@ -103,13 +122,15 @@ def conclude(run: Run) -> Outcome:
             FleetOutcome(
                 fleet.name,
                 fleet.target,
-                measure(fleet.records, plan.seconds, window),
+                measure(fleet.records, plan.seconds, before, after),
                 fleet.details,
                 fleet.max_late_seconds,
             )
             for fleet in run.fleets
         ),
-        rollout_from=run.rollout_from - start,
+        old=tuple(address for address, at in starts.items() if at < start),
+        new=tuple(address for address, at in starts.items() if at >= start),
+        rollout_from=rollout_from,
         rollout_to=to,
         last_old_stopped=stops[-1] if to is not None else None,
         lookups=tuple(lookup - start for lookup in run.zone.lookups if lookup - start < plan.seconds),
@@ -121,10 +142,15 @@ def last_part(events: Sequence[Event], start: float, plan: Plan, rollout_to: flo
     begin = max(0.0, plan.seconds - plan.balance_seconds)
     if rollout_to is not None and begin < rollout_to < plan.seconds:
         begin = rollout_to
+    return Window(begin, plan.seconds, ready_during(events, start, begin, plan.seconds))
+
+
+def ready_during(events: Sequence[Event], start: float, begin: float, end: float) -> frozenset[str]:
+    """The pods that are ready in all of [begin, end), in seconds after `start`; events have monotonic times."""
     ready: set[str] = set()
     for event in events:
         if event.state is State.READY and event.at - start <= begin:
             ready.add(event.address)
-        elif event.state is not State.READY and event.at - start < plan.seconds:
+        elif event.state is not State.READY and event.at - start < end:
             ready.discard(event.address)
-    return Window(begin, plan.seconds, frozenset(ready))
+    return frozenset(ready)

@@ -5,15 +5,16 @@ from collections.abc import Callable
 
 from demo.cluster import Event
 from demo.fleet import Fleet
-from demo.measure import OK
+from demo.measure import OK, Window, balance
 from demo.run import Run
+from demo.view.outcome import percent
 
 _POLL_SECONDS = 0.2
 _REPORT_SECONDS = 2.0
 
 
 async def watch(run: Run, write_line: Callable[[str], None]) -> None:
-    """Print each phase, each change of a pod, and every 2 s the state of both fleets, until cancelled."""
+    """Print each phase, each change of a pod, and every 2 s the state of each fleet, until cancelled."""
     phase, shown, reported = "", 0, 0.0
     while True:
         events = run.events()
@@ -39,8 +40,9 @@ def describe(event: Event, start: float) -> str:
 def summary(fleet: Fleet, begin: float, end: float) -> str:
     """How a fleet fared between two times of the run."""
     ended = [record for record in fleet.ended_since(begin) if record.done < end]
-    good = sum(record.code == OK for record in ended)
-    return f"{fleet.name}: {good} ok, {len(ended) - good} errors"
+    good = [record for record in ended if record.code == OK]
+    share = percent(balance(good, Window(0.0, end, frozenset())).largest_share)
+    return f"{fleet.name}: {len(good)} ok, {len(ended) - len(good)} errors, busiest pod {share}"
 
 
 def _clock(seconds: float | None) -> str:

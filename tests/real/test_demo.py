@@ -18,6 +18,8 @@ pytestmark = pytest.mark.needs("demo")
 CHECKOUT = Path(__file__).parents[2]
 _MARK = "DEMO_TEST_MARK"
 _RATE, _SECONDS, _BACKENDS = 50, 15, 2
+_FEWEST_PROCESSES = 1 + _BACKENDS + 1 + 1 + 3
+"""Itself, two backends or more, steerway, the ClusterIP and three fleets."""
 
 
 @dataclass
@@ -60,6 +62,7 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
         "--seconds": _SECONDS,
         "--backends": _BACKENDS,
         "--rate": _RATE,
+        "--deadline": 10,  # a request that waits for a busy machine is no failure
         "--json": "figures.json",
         "--picture": "demo.png",
     }
@@ -81,21 +84,23 @@ def demo(tmp_path: Path) -> Iterator[Demo]:
         process.kill()
 
 
-def test_a_short_demo_measures_both_fleets_and_leaves_nothing_behind(demo: Demo) -> None:
-    """The DNS fleet has its outage, no request through steerway fails, and both files are written."""
+def test_a_short_demo_measures_all_fleets_and_leaves_nothing_behind(demo: Demo) -> None:
+    """DNS has its outage, the ClusterIP one connection per client, steerway neither; both files are written."""
     demo.read_until("rolling restart")
-    # Itself, two backends or more, steerway and two fleets.
-    assert demo.marked() >= 1 + _BACKENDS + 1 + 2
+    assert demo.marked() >= _FEWEST_PROCESSES
     output = demo.read_until(r"^picture: demo\.png$")
     assert demo.process.wait(60) == 0, output
     document = json.loads((demo.directory / "figures.json").read_text())
-    dns, xds = document["fleets"]["dns"], document["fleets"]["xds"]
-    assert dns["requests"] == xds["requests"] == _RATE * _SECONDS
+    cluster_ip, dns, xds = (document["fleets"][name] for name in ("clusterip", "dns", "xds"))
+    assert cluster_ip["requests"] == dns["requests"] == xds["requests"] == _RATE * _SECONDS
+    clients = document["clients"]
+    for fleet, connections in ((cluster_ip, clients), (dns, clients * _BACKENDS), (xds, clients * _BACKENDS)):
+        assert fleet["balance_before"]["connections"] == connections
     assert document["rollout"]["to_seconds"] is not None
     assert xds["errors"] == 0, xds["error_details"]
     assert len(xds["balance"]["backends"]) == _BACKENDS
     assert dns["errors"] > 0
-    assert dns["longest_gap_seconds"] > xds["longest_gap_seconds"]
+    assert dns["longest_gap_seconds"] > max(cluster_ip["longest_gap_seconds"], xds["longest_gap_seconds"])
     assert (demo.directory / "demo.png").read_bytes().startswith(b"\x89PNG")
     assert demo.marked() == 0
     assert list((demo.directory / "tmp").iterdir()) == []
@@ -104,7 +109,7 @@ def test_a_short_demo_measures_both_fleets_and_leaves_nothing_behind(demo: Demo)
 def test_a_demo_that_is_stopped_ends_everything(demo: Demo) -> None:
     """SIGTERM in the midst of the rollout: logged, exit code of the signal, no process, no file."""
     demo.read_until(r"\bterminating$")
-    assert demo.marked() >= 1 + _BACKENDS + 1 + 2
+    assert demo.marked() >= _FEWEST_PROCESSES
     demo.process.send_signal(signal.SIGTERM)
     demo.read_until("stopped by SIGTERM")
     assert demo.process.wait(60) == 128 + signal.SIGTERM

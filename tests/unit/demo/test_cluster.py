@@ -77,6 +77,16 @@ def test_a_change_of_one_pod_keeps_the_others(cluster: Cluster, zone: HeadlessZo
     assert in_slice(tmp_path) == {"127.20.1.1": TERMINATING, "127.20.2.1": READY}
 
 
+def test_a_follower_gets_the_present_and_each_later_state(cluster: Cluster) -> None:
+    """The ClusterIP starts after the first pods."""
+    received: list[dict[str, bool]] = []
+    cluster.set("backend-v1-1", "127.20.1.1", State.READY)
+    cluster.follow(lambda pods: received.append({pod.address: pod.terminating for pod in pods}))
+    cluster.set("backend-v1-1", "127.20.1.1", State.TERMINATING)
+    cluster.set("backend-v1-1", "127.20.1.1", State.GONE)
+    assert received == [{"127.20.1.1": False}, {"127.20.1.1": True}, {}]
+
+
 def test_the_manifests_are_a_headless_service_and_its_slice(cluster: Cluster, tmp_path: Path) -> None:
     """The slice names its Service by label and has the Service's port; no temporary file is left."""
     cluster.set("backend-v1-1", "127.20.1.1", State.READY)

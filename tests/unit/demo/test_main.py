@@ -17,6 +17,7 @@ from demo.__main__ import main
         (["--backends", "1"], "--backends"),
         (["--backends", "21"], "--backends"),
         (["--rate", "0"], "--rate"),
+        (["--deadline", "0"], "--deadline"),
         (["--seconds", "30", "--warm-up", "26"], "--warm-up"),
         (["--picture", "demo.gif"], ".png, .svg, .pdf"),
     ],

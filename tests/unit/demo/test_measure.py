@@ -1,48 +1,64 @@
 """Every figure of the demo, for results with known figures."""
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from demo.measure import Record, Window, longest_gap, max_over_mean, measure, per_second, percentile_ms
+from demo.measure import (
+    Balance,
+    Figures,
+    Record,
+    Window,
+    balance,
+    longest_gap,
+    measure,
+    per_second,
+    percentile_ms,
+)
 
 NOTHING_READY = Window(0.0, 10.0, frozenset())
 
 
-def ok(due: float, backend: str = "a", took: float = 0.01) -> Record:
+def figures_of(records: Sequence[Record], seconds: float, after: Window = NOTHING_READY) -> Figures:
+    """The figures with `after` for both windows."""
+    return measure(records, seconds, after, after)
+
+
+def ok(due: float, backend: str = "a", took: float = 0.01, peer: str = "client") -> Record:
     """A success."""
-    return Record(due, due + took, "OK", backend)
+    return Record(due, due + took, "OK", backend, peer)
 
 
 def failed(due: float, code: str = "UNAVAILABLE") -> Record:
     """An error."""
-    return Record(due, due + 0.01, code, "")
+    return Record(due, due + 0.01, code, "", "")
 
 
 def test_no_request_at_all_is_one_gap_and_no_balance() -> None:
     """Zeros and None, without a division by zero."""
-    figures = measure([], 10.0, NOTHING_READY)
+    figures = figures_of([], 10.0)
     assert (figures.requests, figures.errors, figures.codes) == (0, 0, {})
     assert (figures.longest_gap_seconds, figures.gap_from, figures.gap_to) == (10.0, 0.0, 10.0)
-    assert figures.max_over_mean is None
+    assert figures.before.max_over_mean is figures.after.largest_share is None
     assert (figures.p50_ms, figures.p99_ms, figures.busiest) == (None, None, 0)
     assert figures.succeeded == figures.failed == figures.answering == (0,) * 10
 
 
 def test_no_success_at_all_is_a_gap_of_the_whole_run() -> None:
     """The balance is None, also with ready backends."""
-    figures = measure([failed(second) for second in range(10)], 10.0, Window(5.0, 10.0, frozenset({"a"})))
+    figures = figures_of([failed(second) for second in range(10)], 10.0, Window(5.0, 10.0, frozenset({"a"})))
     assert (figures.requests, figures.errors) == (10, 10)
     assert figures.longest_gap_seconds == 10.0
-    assert figures.max_over_mean is None
+    assert figures.before.max_over_mean is figures.after.largest_share is None
     assert figures.failed == (1,) * 10
 
 
 def test_errors_are_counted_by_code() -> None:
     """Everything but OK is an error, also an exceeded deadline."""
-    figures = measure([ok(0), failed(1), failed(2), failed(3, "DEADLINE_EXCEEDED")], 10.0, NOTHING_READY)
+    figures = figures_of([ok(0), failed(1), failed(2), failed(3, "DEADLINE_EXCEEDED")], 10.0)
     assert figures.errors == 3
     assert figures.codes == {"UNAVAILABLE": 2, "DEADLINE_EXCEEDED": 1}
 
@@ -50,7 +66,7 @@ def test_errors_are_counted_by_code() -> None:
 def test_the_gap_lies_between_the_ends_of_successes() -> None:
     """The answer ends a gap, not the request."""
     assert longest_gap([1.0, 2.0, 6.5, 7.0], 8.0) == (2.0, 6.5)
-    figures = measure([ok(0), ok(1, took=3.0), ok(5)], 6.0, NOTHING_READY)
+    figures = figures_of([ok(0), ok(1, took=3.0), ok(5)], 6.0)
     assert (figures.gap_from, figures.gap_to) == (0.01, 4.0)
 
 
@@ -75,35 +91,59 @@ def test_the_gap_is_the_widest_without_successes(successes: list[float]) -> None
 
 
 @pytest.mark.parametrize(
-    ("counts", "expected"),
-    [([], None), ([0, 0], None), ([5], 1.0), ([5, 5, 5], 1.0), ([10, 0], 2.0), ([6, 3, 3], 1.5)],
+    ("counts", "max_over_mean", "largest_share"),
+    [
+        ([], None, None),
+        ([0, 0], None, None),
+        ([5], 1.0, 1.0),
+        ([5, 5, 5], 1.0, 1 / 3),
+        ([10, 0], 2.0, 1.0),
+        ([6, 3, 3], 1.5, 0.5),
+    ],
 )
-def test_max_over_mean(counts: list[int], expected: float | None) -> None:
-    """The highest count over the mean of all counts, zeros included."""
-    assert max_over_mean(counts) == expected
+def test_the_busiest_backend(
+    counts: list[int], max_over_mean: float | None, largest_share: float | None
+) -> None:
+    """The highest count over the mean of all counts, zeros included, and over their sum."""
+    spread = Balance(0.0, 1.0, {str(number): count for number, count in enumerate(counts)}, 1)
+    assert (spread.max_over_mean, spread.largest_share) == (max_over_mean, largest_share)
+
+
+def test_connections_are_pairs_of_a_backend_and_its_peer() -> None:
+    """Two clients of one backend have two, and one client of two backends has two."""
+    records = [ok(1, "a", peer="1"), ok(2, "a", peer="2"), ok(3, "b", peer="1"), ok(4, "b", peer="1")]
+    assert balance(records, NOTHING_READY).connections == 3
+    assert balance(records, Window(3.0, 5.0, frozenset())).connections == 1
+
+
+def test_the_balance_is_taken_before_and_after() -> None:
+    """Each in its own window, with its own ready backends."""
+    before, after = Window(0.0, 5.0, frozenset({"a", "b"})), Window(5.0, 10.0, frozenset({"c"}))
+    figures = measure([ok(1, "a"), ok(2, "a"), ok(6, "c")], 10.0, before, after)
+    assert (figures.before.backends, figures.after.backends) == ({"a": 2, "b": 0}, {"c": 1})
 
 
 def test_a_ready_backend_without_an_answer_makes_the_balance_uneven() -> None:
     """One of two ready backends takes all: max/mean is 2."""
-    figures = measure([ok(5, "a"), ok(6, "a")], 10.0, Window(5.0, 10.0, frozenset({"a", "b"})))
-    assert figures.backends == {"a": 2, "b": 0}
-    assert figures.max_over_mean == 2.0
+    figures = figures_of([ok(5, "a"), ok(6, "a")], 10.0, Window(5.0, 10.0, frozenset({"a", "b"})))
+    assert figures.after.backends == {"a": 2, "b": 0}
+    assert figures.after.max_over_mean == 2.0
 
 
 def test_the_balance_is_that_of_its_window() -> None:
     """Requests due before the window, at its end or later do not count."""
     window = Window(5.0, 8.0, frozenset({"a", "b"}))
-    figures = measure([ok(1, "a"), ok(4.99, "a"), ok(5, "a"), ok(6, "b"), ok(8, "b")], 10.0, window)
-    assert figures.backends == {"a": 1, "b": 1}
-    assert (figures.max_over_mean, figures.balance_from, figures.balance_to) == (1.0, 5.0, 8.0)
+    figures = figures_of([ok(1, "a"), ok(4.99, "a"), ok(5, "a"), ok(6, "b"), ok(8, "b")], 10.0, window)
+    assert figures.after.backends == {"a": 1, "b": 1}
+    assert (figures.after.max_over_mean, figures.after.start, figures.after.end) == (1.0, 5.0, 8.0)
 
 
 def test_without_success_in_the_window_the_balance_is_marked_as_that_of_the_run() -> None:
     """A fleet without success at the end is measured over the run, among the backends that answered."""
     window = Window(5.0, 10.0, frozenset({"new"}))
-    figures = measure([ok(1, "a"), ok(2, "b"), ok(3, "b"), ok(3.5, "b"), failed(6)], 10.0, window)
-    assert figures.backends == {"a": 1, "b": 3}
-    assert (figures.max_over_mean, figures.balance_from, figures.balance_to) == (1.5, 0.0, 10.0)
+    figures = figures_of([ok(1, "a"), ok(2, "b"), ok(3, "b"), ok(3.5, "b"), failed(6)], 10.0, window)
+    assert figures.after.backends == {"a": 1, "b": 3}
+    assert (figures.after.max_over_mean, figures.after.start, figures.after.end) == (1.5, 0.0, 10.0)
 
 
 def test_seconds_are_those_in_which_requests_were_due() -> None:
@@ -113,7 +153,7 @@ def test_seconds_are_those_in_which_requests_were_due() -> None:
 
 def test_backends_are_counted_in_each_second() -> None:
     """The number that answered, and the largest number of answers of one."""
-    figures = measure([ok(0, "a"), ok(0.5, "b"), ok(1, "a"), ok(1.1, "a"), ok(1.2, "a")], 3.0, NOTHING_READY)
+    figures = figures_of([ok(0, "a"), ok(0.5, "b"), ok(1, "a"), ok(1.1, "a"), ok(1.2, "a")], 3.0)
     assert figures.answering == (2, 1, 0)
     assert figures.busiest == 3
 

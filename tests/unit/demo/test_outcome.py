@@ -52,10 +52,10 @@ def test_simultaneous_lookups_are_one_round(make_outcome: Callable[..., Outcome]
     assert make_outcome().rounds() == [-0.5, 25.9]
 
 
-def test_the_json_has_the_documented_figures_of_both_fleets(make_outcome: Callable[..., Outcome]) -> None:
+def test_the_json_has_the_documented_figures_of_each_fleet(make_outcome: Callable[..., Outcome]) -> None:
     """The four keys that scripts use, as plain numbers."""
     document = json.loads(json.dumps(make_outcome().as_json()))
-    assert set(document["fleets"]) == {"dns", "xds"}
+    assert set(document["fleets"]) == {"clusterip", "dns", "xds"}
     for fleet in document["fleets"].values():
         for key in ("requests", "errors", "longest_gap_seconds", "max_over_mean"):
             assert isinstance(fleet[key], int | float)
@@ -64,6 +64,13 @@ def test_the_json_has_the_documented_figures_of_both_fleets(make_outcome: Callab
     assert dns["longest_gap_seconds"] == 10.1
     assert dns["errors_by_code"] == {"UNAVAILABLE": 100}
     assert xds["max_over_mean"] == 1.0
+    shares = {
+        name: (fleet["balance_before"]["largest_share"], fleet["balance"]["largest_share"])
+        for name, fleet in document["fleets"].items()
+    }
+    assert shares == {"clusterip": (1.0, 1.0), "dns": (0.5, 0.5), "xds": (0.5, 0.5)}
+    connections = {name: fleet["balance"]["connections"] for name, fleet in document["fleets"].items()}
+    assert connections == {"clusterip": 2, "dns": 4, "xds": 4}
 
 
 def test_a_fleet_that_does_not_recover_still_has_a_balance(make_outcome: Callable[..., Outcome]) -> None:

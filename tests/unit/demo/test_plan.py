@@ -1,5 +1,7 @@
 """The phases of a run."""
 
+from dataclasses import replace
+
 import pytest
 
 from demo.plan import (
@@ -28,6 +30,12 @@ def test_the_rollout_ends_before_the_fleet_looks_up_again_and_before_the_run_end
 def test_a_given_warm_up_is_kept() -> None:
     """The warm-up can exceed the time between two lookups."""
     assert make_plan(90, 5, 200, 35.0).warm_up_seconds == 35.0
+
+
+def test_a_given_deadline_is_kept() -> None:
+    """It does not change the phases."""
+    given, default = make_plan(30, 5, 200, deadline_seconds=9.0), make_plan(30, 5, 200)
+    assert given == replace(default, deadline_seconds=9.0) != default
 
 
 def test_pods_always_take_some_time_to_start() -> None:

@@ -11,7 +11,7 @@ import pytest
 from demo.child import Children, DemoError
 from demo.cluster import Cluster, State
 from demo.dns_server import HeadlessZone
-from demo.echo import ECHO, backend_of
+from demo.echo import ECHO, connection_of
 from demo.manifests import Manifests
 from demo.plan import Plan
 from demo.pod import Pod, addresses, free_port
@@ -41,7 +41,9 @@ async def test_a_pod_is_ready_once_it_answers_and_gone_once_its_process_is(
         async with grpc.aio.insecure_channel(f"{address}:{port}") as channel:
             response = await channel.unary_unary(ECHO)(b"hello", timeout=PATIENCE_SECONDS)
         await pod.terminate(cluster, PLAN)
-    assert backend_of(response) == address
+    backend, peer = connection_of(response)
+    assert backend == address
+    assert peer.startswith("ipv4:127.0.0.1:")
     assert response.endswith(b"\thello")
     states = [event.state for event in cluster.events]
     assert states == [State.STARTING, State.READY, State.TERMINATING, State.DRAINING, State.GONE]

@@ -1,6 +1,7 @@
 """Texts and picture of the report state what was measured, and nothing else."""
 
 import io
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -10,7 +11,7 @@ from rich.console import Console
 
 from demo.view import report
 from demo.view.outcome import FleetOutcome, Outcome
-from demo.view.picture import draw, title
+from demo.view.picture import draw, headline, result
 
 
 def text_of(outcome: Outcome) -> str:
@@ -21,10 +22,22 @@ def text_of(outcome: Outcome) -> str:
     return console.file.getvalue()
 
 
-def test_the_table_has_the_figures_of_both_fleets(make_outcome: Callable[..., Outcome]) -> None:
-    """Errors, gap with its time, balance with its window."""
+def test_the_table_has_the_figures_of_each_fleet(make_outcome: Callable[..., Outcome]) -> None:
+    """Errors, gap with its time, balance with its window, connections."""
     text = text_of(make_outcome())
-    for shown in ("dns fleet", "xds fleet", "UNAVAILABLE 100", "10.10 s", "(15.9 to 26.0)", "20.0 to 30.0 s"):
+    for row in (
+        r"busiest backend before\W+100%\W+50%\W+50%\W",
+        r"busiest backend after\W+100%\W+50%\W+50%\W",
+        r"connections per client\W+1\W+2\W+2\W",
+    ):
+        assert re.search(row, text), row
+    for shown in (
+        "clusterip",
+        "UNAVAILABLE 100",
+        "10.10 s",
+        "(15.9 to 26.0)",
+        "20.0 to 30.0 s",
+    ):
         assert shown in text
 
 
@@ -55,12 +68,26 @@ def test_an_overloaded_backend_is_reported_without_a_gap(make_outcome: Callable[
     outcome = make_outcome(recovers=16.0)
     crowd = replace(outcome, fleets=tuple(_crowded(fleet) for fleet in outcome.fleets))
     assert "answered 11 of the 10 requests of a second" in text_of(crowd)
-    assert "one backend had to answer 11 of 10 per second" in title(crowd)
     assert "at worst one of them" not in text_of(outcome)
 
 
 def _crowded(fleet: FleetOutcome) -> FleetOutcome:
-    return replace(fleet, figures=replace(fleet.figures, busiest=11))
+    return replace(fleet, figures=replace(fleet.figures, loads=({"127.20.2.1": 11},)))
+
+
+def test_pinned_load_is_reported(make_outcome: Callable[..., Outcome]) -> None:
+    """Shares before and after, and backends without any request."""
+    text = text_of(make_outcome())
+    assert "2 clients of the clusterip fleet had 2 connections" in text
+    assert "answered 100% of the requests before the restart and 100% after it; even is 50%" in text
+    assert "1 of the 2 new backends answered nothing after the restart" in text
+
+
+def test_even_load_is_not_reported_as_pinned(make_outcome: Callable[..., Outcome]) -> None:
+    """Chance can give each pod the same number of connections."""
+    outcome = make_outcome()
+    even = replace(outcome.fleet("xds"), name="clusterip")
+    assert "kube-proxy chooses" not in text_of(replace(outcome, fleets=(even, *outcome.fleets[1:])))
 
 
 def test_an_unfinished_rollout_is_reported(make_outcome: Callable[..., Outcome]) -> None:
@@ -84,11 +111,18 @@ def test_late_requests_of_a_busy_machine_are_reported(make_outcome: Callable[...
     assert " late." not in text_of(outcome)
 
 
-def test_the_title_has_the_result(make_outcome: Callable[..., Outcome]) -> None:
-    """One line per fleet; a gap only where there was one."""
-    assert title(make_outcome()).splitlines()[1:] == [
-        "dns: 100 of 300 requests failed, 10.1 s without one success",
-        "xds: none of 300 requests failed",
+def test_each_panel_of_the_picture_has_its_result(make_outcome: Callable[..., Outcome]) -> None:
+    """An outage only where there was one."""
+    outcome = make_outcome()
+    assert [headline(fleet, outcome) for fleet in outcome.fleets] == [
+        "clusterip: ClusterIP, kube-proxy, 1 connection per client",
+        "dns: headless Service, DNS, 2 connections per client",
+        "xds: xDS, steerway, 2 connections per client",
+    ]
+    assert [result(fleet) for fleet in outcome.fleets] == [
+        "none of 300 requests failed; busiest backend: 100% of the load before, 100% after",
+        "100 of 300 requests failed, 10.1 s outage; busiest backend: 50% of the load before, 50% after",
+        "none of 300 requests failed; busiest backend: 50% of the load before, 50% after",
     ]
 
 

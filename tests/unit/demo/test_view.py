@@ -11,7 +11,7 @@ from rich.console import Console
 
 from demo.child import Child
 from demo.cluster import Cluster, State
-from demo.fleet import Fleet
+from demo.fleet import FLEETS, Fleet
 from demo.manifests import Manifests
 from demo.measure import Record
 from demo.plan import make_plan
@@ -33,12 +33,12 @@ async def run(tmp_path: Path) -> AsyncIterator[Run]:
     for name, state in (("old", State.READY), ("new", State.READY), ("old", State.TERMINATING)):
         run.cluster.set(name, f"127.0.0.{len(name)}{ord(name[0])}", state)
     child = Child("fleet", process, tmp_path / "stderr", ending=True)
-    for name in ("dns", "xds"):
+    for name in FLEETS:
         fleet = Fleet(name, f"{name}:///backend", child)
         for due in (number / 10 for number in range(100)):
             broken = name == "dns" and due >= 8
-            code, backend = ("UNAVAILABLE", "") if broken else ("OK", "127.0.0.3111")
-            fleet.records.append(Record(due, due + 0.01, code, backend))
+            code, backend, peer = ("UNAVAILABLE", "", "") if broken else ("OK", "127.0.0.3111", "client")
+            fleet.records.append(Record(due, due + 0.01, code, backend, peer))
         run.fleets.append(fleet)
     yield run
 
@@ -52,14 +52,18 @@ def drawn(run: Run, width: int) -> str:
 
 
 @pytest.mark.parametrize("width", [80, 100, 200])
-async def test_a_frame_shows_both_fleets_and_the_pods_within_the_width(run: Run, width: int) -> None:
+async def test_a_frame_shows_all_fleets_and_the_pods_within_the_width(run: Run, width: int) -> None:
     """Errors, gap, rates and states fit any usual width without truncation."""
     text = drawn(run, width)
     for shown in (
+        "clusterip fleet",
         "dns fleet",
         "xds fleet",
         "errors 20 of 100",
         "errors 0 of 100",
+        "busiest pod 100%",
+        "connections/client 0.25",
+        *(kind.label for kind in FLEETS.values()),
         "rolling restart",
         "127.0.0.3110",
     ):
@@ -81,7 +85,7 @@ def test_a_cell_is_empty_only_for_zero(share: float, cell: str) -> None:
     assert live.bar(share) == cell
 
 
-async def test_plain_lines_have_phase_pods_and_both_fleets(run: Run) -> None:
+async def test_plain_lines_have_phase_pods_and_all_fleets(run: Run) -> None:
     """The content of the live view, in lines."""
     queue: asyncio.Queue[str] = asyncio.Queue()
     watching = asyncio.create_task(plain.watch(run, queue.put_nowait))
@@ -92,5 +96,5 @@ async def test_plain_lines_have_phase_pods_and_both_fleets(run: Run) -> None:
     finally:
         watching.cancel()
         await asyncio.gather(watching, return_exceptions=True)
-    assert "dns: 80 ok, 20 errors   xds: 100 ok, 0 errors" in lines
+    assert "dns: 80 ok, 20 errors, busiest pod 100%   xds: 100 ok, 0 errors, busiest pod 100%" in lines
     assert "old (127.0.0.3111) terminating" in lines
