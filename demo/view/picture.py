@@ -117,12 +117,11 @@ def _shares(axis: Axes, outcome: Outcome) -> None:
         color, style = _LINES[fleet.name]
         axis.stairs(shares, edges, baseline=None, color=color, linestyle=style, linewidth=2, label=fleet.name)
     axis.set_title("load of the busiest backend", loc="left", fontsize=10.5, fontweight="bold")
-    axis.axhline(outcome.plan.even_share, color="black", linewidth=0.8)
-    axis.text(outcome.plan.seconds, outcome.plan.even_share - 0.03, "even ", ha="right", va="top", fontsize=9)
+    axis.axhline(outcome.plan.even_share, color="black", linewidth=0.8, label="even")
     axis.set_ylabel("share")
     axis.set_ylim(0, 1.05)
     axis.yaxis.set_major_formatter(PercentFormatter(1.0))
-    axis.legend(loc="lower right", bbox_to_anchor=(1, 0.98), frameon=False, ncols=len(outcome.fleets))
+    axis.legend(loc="lower right", bbox_to_anchor=(1, 0.98), frameon=False, ncols=len(outcome.fleets) + 1)
 
 
 def _legend(figure: Figure) -> None:
