@@ -129,7 +129,7 @@ $(VENV)/.pip: constraints.txt | tools
 	@touch $@
 
 $(VENV)/.built: $(VENV)/.pip pyproject.toml $(RUST_SOURCES)
-	$(BIN)/maturin develop --release --locked --extras dev,demo --quiet
+	PIP_QUIET=1 $(BIN)/maturin develop --release --locked --extras dev,demo --quiet
 	@touch $@
 
 COMPILE := $(TOOLS)/venv/bin/uv pip compile --quiet --no-annotate --no-emit-index-url --generate-hashes --custom-compile-command 'make constraints'
