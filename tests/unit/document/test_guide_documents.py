@@ -26,8 +26,8 @@ from testbed.mesh import NAMESPACE
 from tests.support.example import guide
 
 ROOT = Path(__file__).parents[3]
-BLOCKS = {"canary": 3, "from-dns": 1, "policies": 1, "retries": 3, "safety": 1, "subsets": 1, "zones": 1}
-OBJECTS = {"canary": 10, "from-dns": 3, "policies": 2, "retries": 7, "safety": 2, "subsets": 2, "zones": 2}
+BLOCKS = {"canary": 3, "from-dns": 2, "policies": 1, "retries": 3, "safety": 1, "subsets": 1, "zones": 1}
+OBJECTS = {"canary": 10, "from-dns": 6, "policies": 2, "retries": 7, "safety": 2, "subsets": 2, "zones": 2}
 FRAGMENTS = {"from-dns": 1, "zones": 2}
 LIBRARIES = (Library.CORE, Library.GO, Library.JAVA, Library.NODE, Library.ENVOY)
 FEATURES = {
