@@ -24,7 +24,7 @@ def test_a_client_of_the_socket_follows_its_targets(
     """Each library sends another `:authority` there, and each is served, beside the TCP port."""
     first, second = backends.open(2)
     plane = steer("--listen", address)
-    channel = connect(plane, "--server", address).dial("xds:///backend.default")
+    channel = connect(plane, before=[address]).dial("xds:///backend.default")
     with channel.load() as load:
         for backend in (first, second):
             host, _, port = backend.rpartition(":")
