@@ -148,7 +148,7 @@ def guide_bootstrap(steerway: str) -> dict[str, Any]:
     assert match is not None
     host, _, port = steerway.rpartition(":")
     text = match[1].replace(
-        "address: steerway.mesh-system, port_value: 18000", f"address: {host}, port_value: {port}"
+        "address: steerway.steerway-system, port_value: 18000", f"address: {host}, port_value: {port}"
     )
     text = text.replace("port_value: 15000", "port_value: 0")
     assert text.count("port_value: 0}") == 1

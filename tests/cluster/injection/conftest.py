@@ -38,7 +38,7 @@ class Mesh:
 
     def manifests(self, name: str) -> list[Manifest]:
         """The objects of a file of `deploy/injection`, in the namespace of this installation."""
-        text = (DEPLOY / name).read_text().replace("mesh-system", self.namespace.name)
+        text = (DEPLOY / name).read_text().replace("steerway-system", self.namespace.name)
         documents = [document for document in yaml.safe_load_all(text) if document]
         assert documents
         return documents

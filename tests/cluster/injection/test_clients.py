@@ -35,7 +35,7 @@ def _node_ids(mesh: Mesh) -> set[str]:
 
 def test_clients_start_from_what_is_injected(mesh: Mesh, namespace: Namespace, clients: Clients) -> None:
     """By the webhook in both methods, by the policy and by the recipe."""
-    recipe = (DEPLOY / "recipe/configmap.yaml").read_text().replace("mesh-system", mesh.namespace.name)
+    recipe = (DEPLOY / "recipe/configmap.yaml").read_text().replace("steerway-system", mesh.namespace.name)
     config_map = yaml.safe_load(recipe)
     config_map["metadata"]["namespace"] = namespace.name
     namespace.api.apply(config_map)

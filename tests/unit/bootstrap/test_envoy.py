@@ -37,7 +37,7 @@ def test_it_is_the_bootstrap_of_the_guide() -> None:
     """The guide explains its parts."""
     match = re.search(r"```yaml\n(node:.*?)```", GUIDE.read_text(), re.DOTALL)
     assert match is not None
-    assert document(server("steerway.mesh-system")) == yaml.safe_load(match[1])
+    assert document(server("steerway.steerway-system")) == yaml.safe_load(match[1])
 
 
 def test_servers_are_endpoints_of_one_cluster() -> None:

@@ -16,7 +16,7 @@ from steerway.injection.options import MOUNT_PATH
 from testbed.manifest import Manifest
 
 DEPLOY = Path(__file__).parents[3] / "deploy" / "injection"
-SERVER = ServerAddress("steerway.mesh-system.svc.cluster.local", 18000)
+SERVER = ServerAddress("steerway.steerway-system.svc.cluster.local", 18000)
 
 
 def load(name: str) -> list[Manifest]:
