@@ -130,8 +130,10 @@ def test_the_quickstart_works_as_pasted(shell: Shell) -> None:
 
 def test_the_bootstrap_of_a_cluster_is_one_of_the_chart(capsys: pytest.CaptureFixture[str]) -> None:
     """For the Service of the release and the namespace that the text names."""
-    ((install, rollout, bootstrap),) = blocks(CLUSTER)
+    ((image, install, rollout, create, bootstrap),) = blocks(CLUSTER)
+    assert image.split() == ["make", "image", "IMAGE=REGISTRY/steerway", "ARGS=--push"]
     assert install.split()[:4] == ["helm", "install", "steerway", "deploy/chart"]
+    assert install.endswith(" --set image.repository=REGISTRY/steerway")
     namespace = install.split()[install.split().index("--namespace") + 1]
     assert f"--namespace {namespace} " in rollout
     command, _, apply = bootstrap.partition(" | ")
@@ -140,6 +142,7 @@ def test_the_bootstrap_of_a_cluster_is_one_of_the_chart(capsys: pytest.CaptureFi
     assert main(command.split()[1:]) == 0
     manifest = yaml.safe_load(capsys.readouterr().out)
     assert manifest["metadata"] == {"name": "steerway-bootstrap", "namespace": "shop"}
+    assert create == "kubectl create namespace shop"
     assert f"steerway.{namespace}:18000" in manifest["data"]["bootstrap.json"]
 
 
