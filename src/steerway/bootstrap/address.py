@@ -29,7 +29,7 @@ class ServerAddress:
         match = _ADDRESS.fullmatch(text)
         if match is None:
             raise SettingsError(
-                f"{text!r} is not HOST:PORT or unix:/PATH, for example steerway.mesh-system:18000"
+                f"{text!r} is not HOST:PORT or unix:/PATH, for example steerway.steerway-system:18000"
             )
         port = int(match["port"])
         if not 1 <= port <= _MAX_PORT:
