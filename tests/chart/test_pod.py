@@ -106,6 +106,16 @@ def test_connections_are_restricted(render: Render) -> None:
     assert own["from"] == [{"podSelector": {}}]
 
 
+def test_no_peers_are_no_connections(render: Render) -> None:
+    """A rule without `from` would admit all."""
+    closed = render("monitoring", {"networkPolicy": {"clients": [], "monitoring": []}}).of("NetworkPolicy")
+    assert closed["spec"]["policyTypes"] == ["Ingress"]
+    assert closed["spec"]["ingress"] == []
+    further = {"ports": [{"port": "admin"}], "from": [{"podSelector": {}}]}
+    peers = {"clients": None, "monitoring": None, "extraIngress": [further]}
+    assert render("monitoring", {"networkPolicy": peers}).of("NetworkPolicy")["spec"]["ingress"] == [further]
+
+
 def test_every_selector_is_that_of_the_pods(render: Render) -> None:
     rendering = render("monitoring", {"commonLabels": {"team": "mesh"}, "podLabels": {"tier": "control"}})
     deployment = rendering.of("Deployment")["spec"]
