@@ -8,6 +8,7 @@ import pytest
 from steerway import config
 from testbed.helm.tools import ToolError
 from tests.chart.conftest import NEEDS_HELM, Render, Rendering
+from tests.chart.test_pod import ONLY_TLS
 
 pytestmark = NEEDS_HELM
 
@@ -56,6 +57,16 @@ def test_pods_get_the_ports_of_the_service(files: str, render: Render, tmp_path:
     own = {"servers": ["xds.example.com:443"], "method": "volume"}
     injection = settings(render(files, {**ON, "settings": {"injection": own}}), tmp_path).injection
     assert (injection.servers, injection.method) == (("xds.example.com:443",), "volume")
+
+
+def test_pods_use_tls_where_there_is_no_other_port(render: Render, tmp_path: Path) -> None:
+    """With the values that close the port without TLS. Servers elsewhere leave the choice."""
+    injection = settings(render("tls", {**ON, **ONLY_TLS}), tmp_path).injection
+    assert (injection.credentials, injection.servers) == ("tls", ())
+    assert injection.tls_servers == ("steerway.steerway-system.svc:18443",)
+    given = {**ONLY_TLS["settings"], "injection": {"servers": ["xds.example.com:443"]}}
+    injection = settings(render("tls", {**ON, **ONLY_TLS, "settings": given}), tmp_path).injection
+    assert injection.credentials == "insecure"
 
 
 def test_the_secret_is_an_object_of_the_release(render: Render) -> None:

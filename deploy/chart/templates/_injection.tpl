@@ -17,6 +17,8 @@ service: {{ include "steerway.fullname" . }}
 secret: {{ include "steerway.fullname" . }}-injection
 {{- if include "steerway.plaintext" . }}
 servers: [{{ printf "%s:%d" $host (int .Values.service.port) | quote }}]
+{{- else if not (.Values.settings.injection | default dict).servers }}
+credentials: tls
 {{- end }}
 {{- if .Values.tls.secretName }}
 tls_servers: [{{ printf "%s:%d" $host (int .Values.service.tlsPort) | quote }}]

@@ -1,0 +1,89 @@
+{{- /* Fails for settings that the chart writes, with the value to use instead. */ -}}
+{{- define "steerway.checkSettings" -}}
+{{- $settings := .Values.settings -}}
+{{- $instead := dict
+  "listen" "bindAddress and tls.secretName"
+  "plaintext_listen" "bindAddress and tls.plaintext"
+  "admin" "admin.port and admin.exposed"
+  "admin_token_file" "admin.tokenSecretName"
+  "tls.certificate" "tls.secretName"
+  "tls.key" "tls.secretName"
+  "tls.client_ca" "tls.clientCertificates"
+  "authentication.certificate" "tls.clientCertificates"
+  "injection.listen" "injection.enabled and injection.port"
+  "injection.webhook" "nothing: it is that of the chart"
+  "injection.service" "nothing: it is that of the chart"
+  "injection.secret" "nothing: it is that of the chart"
+  "kubernetes.enabled" "nothing: the chart always enables it"
+-}}
+{{- range $name, $value := $instead -}}
+{{- $parts := splitList "." $name -}}
+{{- $section := $settings -}}
+{{- if eq (len $parts) 2 -}}
+{{- $section = index $settings (first $parts) | default dict -}}
+{{- end -}}
+{{- if hasKey $section (last $parts) -}}
+{{- fail (printf "settings.%s is written by the chart: use %s" $name $value) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "steerway.checkTls" -}}
+{{- if and .Values.tls.clientCertificates (not .Values.tls.secretName) -}}
+{{- fail "tls.clientCertificates needs TLS: set tls.secretName to a Secret with tls.crt, tls.key and ca.crt" -}}
+{{- end -}}
+{{- if not (or .Values.tls.plaintext .Values.tls.secretName) -}}
+{{- fail "tls.plaintext: false leaves no port, since there is no TLS: set tls.secretName to a Secret with tls.crt and tls.key" -}}
+{{- end -}}
+{{- if not (include "steerway.plaintext" .) -}}
+{{- if not .Values.admin.exposed -}}
+{{- fail "tls.plaintext: false needs an admin server that the kubelet can probe, since it has no TLS for gRPC: set admin.exposed" -}}
+{{- end -}}
+{{- if eq .Values.settings.authentication.pod_address "plaintext" -}}
+{{- fail "tls.plaintext: false leaves settings.authentication.pod_address: plaintext without a port: set it to all or \"off\"" -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Settings of the injection that steerway would refuse at its start. */ -}}
+{{- define "steerway.checkInjection" -}}
+{{- $given := .Values.settings.injection | default dict -}}
+{{- if and $given (not .Values.injection.enabled) -}}
+{{- fail "settings.injection has no effect without the webhook: set injection.enabled" -}}
+{{- end -}}
+{{- if and .Values.injection.enabled (not (include "steerway.clusterWide" .)) -}}
+{{- fail "injection.enabled needs all namespaces, since a webhook is cluster-wide: set settings.kubernetes.namespaces to [all]" -}}
+{{- end -}}
+{{- $tls := or .Values.tls.secretName $given.tls_servers -}}
+{{- if and (eq ($given.credentials | default "") "tls") (not $tls) -}}
+{{- fail "settings.injection.credentials: tls needs servers with TLS: set tls.secretName, or settings.injection.tls_servers" -}}
+{{- end -}}
+{{- $plaintext := or (include "steerway.plaintext" .) $given.servers -}}
+{{- if and (eq ($given.credentials | default "") "insecure") (not $plaintext) -}}
+{{- fail "settings.injection.credentials: insecure needs servers without TLS: set tls.plaintext, or settings.injection.servers" -}}
+{{- end -}}
+{{- range $name := list "ca" "token_audience" -}}
+{{- if and (index $given $name) (not $tls) -}}
+{{- fail (printf "settings.injection.%s has no effect without TLS: set tls.secretName, or settings.injection.tls_servers" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $other := dict "certificate" "key" "key" "certificate" -}}
+{{- if and (index $given $name) (not (index $given $other)) -}}
+{{- fail (printf "settings.injection.%s has no effect alone: set settings.injection.%s" $name $other) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- /* Fails for values that contradict each other, with the value to use instead. */ -}}
+{{- define "steerway.check" -}}
+{{- include "steerway.checkSettings" . -}}
+{{- include "steerway.checkTls" . -}}
+{{- include "steerway.checkInjection" . -}}
+{{- $all := has "all" .Values.settings.kubernetes.namespaces -}}
+{{- if and $all (gt (len .Values.settings.kubernetes.namespaces) 1) -}}
+{{- fail "settings.kubernetes.namespaces must be namespaces, or all alone, not both: remove one" -}}
+{{- end -}}
+{{- if and .Values.monitoring.serviceMonitor.enabled (not .Values.admin.exposed) -}}
+{{- fail "monitoring.serviceMonitor.enabled needs an admin server that Prometheus can reach: set admin.exposed" -}}
+{{- end -}}
+{{- end -}}
