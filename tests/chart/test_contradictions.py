@@ -42,6 +42,39 @@ REFUSED = [
     (injection(ca="ConfigMap/ca"), "settings.injection.ca has no effect without TLS: set tls.secretName"),
     (injection(token_audience="mesh"), "settings.injection.token_audience has no effect without TLS"),
     (injection(certificate="/c"), "certificate has no effect alone: set settings.injection.key"),
+    (
+        {"podLabels": {"app.kubernetes.io/name": "x"}},
+        "podLabels has app.kubernetes.io/name, which the chart sets",
+    ),
+    (
+        {"commonLabels": {"helm.sh/chart": "x"}},
+        "commonLabels has helm.sh/chart, which the chart sets: remove it",
+    ),
+    (
+        {"podAnnotations": {"checksum/settings": "x"}},
+        "podAnnotations has checksum/settings, which the chart sets",
+    ),
+    ({"extraEnv": [{"name": "POD_NAMESPACE"}]}, "extraEnv has the name POD_NAMESPACE, which the chart uses"),
+    (
+        {"extraVolumes": [{"name": "tmp"}]},
+        "extraVolumes has the name tmp, which the chart uses: choose another",
+    ),
+    (
+        {"extraVolumeMounts": [{"name": "a", "mountPath": "/etc/steerway/tls/"}]},
+        "extraVolumeMounts has the mountPath /etc/steerway/tls/, which the chart uses",
+    ),
+    (
+        {"autoscaling": {"enabled": True, "minReplicas": 9}},
+        "autoscaling.minReplicas is above autoscaling.maxReplicas",
+    ),
+    (
+        {"admin": {"tokenSecretName": "token"}},
+        "admin.tokenSecretName has no effect while the admin server listens",
+    ),
+    (
+        {"monitoring": {"prometheusRule": {"enabled": True, "disabled": ["SteerwayUp"]}}},
+        "monitoring.prometheusRule.disabled has SteerwayUp, which is no alert of the chart: use names of SteerwayDown",
+    ),
     (injection(key="/k"), "key has no effect alone: set settings.injection.certificate"),
 ]
 

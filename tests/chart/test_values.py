@@ -1,5 +1,6 @@
 """The values: their schema is complete and refuses mistakes, and the settings of every rendering are valid."""
 
+import copy
 import json
 from collections.abc import Iterator
 from pathlib import Path
@@ -127,6 +128,10 @@ def test_every_setting_can_be_given(render: Render, tmp_path: Path) -> None:
 REFUSED = [
     ({"replica": 3}, "additional properties 'replica' not allowed"),
     ({"replicas": "three"}, "at '/replicas': got string, want null or integer"),
+    ({"settings": None}, "at '': missing property 'settings'"),
+    ({"settings": {"authentication": None}}, "missing property 'authentication'"),
+    ({"settings": {"authentication": {"pod_address": None}}}, "missing property 'pod_address'"),
+    ({"service": {"port": None}}, "at '/service': missing property 'port'"),
     ({"image": {"tga": "1"}}, "at '/image': additional properties 'tga' not allowed"),
     ({"image": {"digest": "latest"}}, "at '/image/digest'"),
     ({"service": {"port": 70000}}, "at '/service/port': maximum: got 70,000, want 65,535"),
@@ -150,3 +155,33 @@ def test_a_mistake_is_refused(wrong: dict[str, Any], reason: str, render: Render
     with pytest.raises(ToolError) as failure:
         render(values=wrong)
     assert reason in str(failure.value)
+
+
+def test_null_is_an_empty_value_or_refused(tools: Tools) -> None:
+    """Never an error of a template. `podLabels:` without a value is null in YAML."""
+    everything: dict[str, Any] = {
+        "injection": {"enabled": True},
+        "autoscaling": {"enabled": True},
+        "admin": {"exposed": True},
+    }
+    everything["monitoring"] = {
+        name: {"enabled": True} for name in ("serviceMonitor", "prometheusRule", "dashboard")
+    }
+    free = [path for path in given(DEFAULTS) if isinstance(lookup(DEFAULTS, path), list | dict)]
+    accepted = {path for path in free if null_is_accepted(tools, path, everything)}
+    assert {"podLabels", "commonLabels", "injection.excludedNamespaces", "monitoring.labels"} <= accepted
+    assert not accepted & {"image", "settings", "tls", "admin", "probes.liveness", "monitoring.dashboard"}
+
+
+def null_is_accepted(tools: Tools, path: str, others: dict[str, Any]) -> bool:
+    tree = null = copy.deepcopy(others)
+    *sections, name = path.split(".")
+    for section in sections:
+        null = null.setdefault(section, {})
+    null[name] = None
+    try:
+        tools.run("helm", "template", "steerway", str(CHART), "--values=-", stdin=json.dumps(tree))
+    except ToolError as error:
+        assert "missing property" in str(error) or "injection.enabled needs all namespaces" in str(error)
+        return False
+    return True

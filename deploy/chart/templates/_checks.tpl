@@ -74,14 +74,52 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* Names and paths that the chart uses itself: given again, they would be there twice. */ -}}
+{{- define "steerway.checkAdditions" -}}
+{{- $pod := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "pod-template-hash" -}}
+{{- $reserved := dict
+  "podLabels" $pod
+  "commonLabels" (concat $pod (list "app.kubernetes.io/version" "app.kubernetes.io/managed-by" "helm.sh/chart"))
+  "podAnnotations" (list "checksum/settings")
+-}}
+{{- range $value, $names := $reserved -}}
+{{- range $name, $_ := index $.Values $value | default dict -}}
+{{- if has $name $names -}}
+{{- fail (printf "%s has %s, which the chart sets: remove it" $value $name) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- $own := dict
+  "extraEnv" (dict "name" (list "POD_NAMESPACE" "STEERWAY_IDENTIFIER"))
+  "extraVolumes" (dict "name" (list "config" "tmp" "tls" "admin-token"))
+  "extraVolumeMounts" (dict "mountPath" (list "/tmp" "/etc/steerway/config" "/etc/steerway/tls" "/etc/steerway/admin"))
+-}}
+{{- range $value, $field := $own -}}
+{{- range $key, $used := $field -}}
+{{- range index $.Values $value -}}
+{{- if has (index . $key | trimSuffix "/") $used -}}
+{{- fail (printf "%s has the %s %s, which the chart uses: choose another one" $value $key (index . $key)) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* Fails for values that contradict each other, with the value to use instead. */ -}}
 {{- define "steerway.check" -}}
 {{- include "steerway.checkSettings" . -}}
 {{- include "steerway.checkTls" . -}}
 {{- include "steerway.checkInjection" . -}}
+{{- include "steerway.checkAdditions" . -}}
 {{- $all := has "all" .Values.settings.kubernetes.namespaces -}}
 {{- if and $all (gt (len .Values.settings.kubernetes.namespaces) 1) -}}
 {{- fail "settings.kubernetes.namespaces must be namespaces, or all alone, not both: remove one" -}}
+{{- end -}}
+{{- if and .Values.autoscaling.enabled (gt (int .Values.autoscaling.minReplicas) (int .Values.autoscaling.maxReplicas)) -}}
+{{- fail "autoscaling.minReplicas is above autoscaling.maxReplicas: change one of them" -}}
+{{- end -}}
+{{- if and .Values.admin.tokenSecretName (not .Values.admin.exposed) -}}
+{{- fail "admin.tokenSecretName has no effect while the admin server listens on loopback: set admin.exposed" -}}
 {{- end -}}
 {{- if and .Values.monitoring.serviceMonitor.enabled (not .Values.admin.exposed) -}}
 {{- fail "monitoring.serviceMonitor.enabled needs an admin server that Prometheus can reach: set admin.exposed" -}}

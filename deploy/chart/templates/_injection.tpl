@@ -52,5 +52,5 @@ timeoutSeconds: 2
 - key: kubernetes.io/metadata.name
   operator: NotIn
   values:
-  {{- append .Values.injection.excludedNamespaces .Release.Namespace | uniq | toYaml | nindent 2 }}
+  {{- append (default list .Values.injection.excludedNamespaces) .Release.Namespace | uniq | toYaml | nindent 2 }}
 {{- end -}}
