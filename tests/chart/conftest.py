@@ -73,13 +73,13 @@ def render(tools: Tools) -> Render:
     """Renders the chart: `render("tls", {"replicas": 3})` with values-tls.yaml and further values."""
 
     @functools.cache
-    def run(files: str, values: str) -> str:
+    def run(files: str, values: str, release: str) -> str:
         options = [f"--values={CHART / f'values-{file}.yaml'}" for file in files.split()]
         options += ["--values=-", f"--namespace={NAMESPACE}"]
-        return tools.run("helm", "template", "steerway", str(CHART), *options, stdin=values)
+        return tools.run("helm", "template", release, str(CHART), *options, stdin=values)
 
-    def parsed(files: str = "", values: Manifest | None = None) -> Rendering:
-        return Rendering(manifests(run(files, json.dumps(values or {}))))
+    def parsed(files: str = "", values: Manifest | None = None, release: str = "steerway") -> Rendering:
+        return Rendering(manifests(run(files, json.dumps(values or {}), release)))
 
     return parsed
 

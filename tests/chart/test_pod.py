@@ -162,12 +162,6 @@ def test_additions_reach_the_pod(render: Render) -> None:
     assert "topologySpreadConstraints" not in pod
 
 
-def test_names_follow_the_release(render: Render) -> None:
-    rendering = render(values={"fullnameOverride": "mesh"})
-    assert rendering.of("Service", "mesh")
-    assert rendering.of("ClusterRole", "steerway-system:mesh")
-
-
 def test_the_definition_is_kept(render: Render) -> None:
     definition = render().of("CustomResourceDefinition", "trafficpolicies.steerway.io")
     assert definition["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}

@@ -1,12 +1,14 @@
+{{- /* The name of most objects. As that of a Service, it starts with a letter and has no dot (RFC 1035). */ -}}
 {{- define "steerway.fullname" -}}
 {{- $name := default .Chart.Name .Values.nameOverride -}}
-{{- if .Values.fullnameOverride -}}
-{{- .Values.fullnameOverride | trunc 52 | trimSuffix "-" -}}
-{{- else if contains $name .Release.Name -}}
-{{- .Release.Name | trunc 52 | trimSuffix "-" -}}
-{{- else -}}
-{{- printf "%s-%s" .Release.Name $name | trunc 52 | trimSuffix "-" -}}
+{{- $full := default .Release.Name .Values.fullnameOverride | replace "." "-" -}}
+{{- if not (or .Values.fullnameOverride (contains $name .Release.Name)) -}}
+{{- $full = printf "%s-%s" $full $name -}}
 {{- end -}}
+{{- if regexMatch "^[0-9]" $full -}}
+{{- $full = printf "%s-%s" .Chart.Name $full -}}
+{{- end -}}
+{{- $full | trunc 52 | trimAll "-" -}}
 {{- end -}}
 
 {{- /* The name of cluster-wide objects: releases of the same name in several namespaces have their own. */ -}}
