@@ -30,13 +30,18 @@ def test_api_servers_reach_the_webhook(render: Render) -> None:
     webhooks = rendering.of("MutatingWebhookConfiguration", NAME)["webhooks"]
     assert len(webhooks) == 2
     for webhook in webhooks:
-        target = {"namespace": "steerway-system", "name": "steerway", "port": 9443, "path": "/inject"}
+        target = {
+            "namespace": "steerway-system",
+            "name": "steerway-internal",
+            "port": 9443,
+            "path": "/inject",
+        }
         assert webhook["clientConfig"] == {"service": target}, "no caBundle: an upgrade would conflict"
         assert webhook["failurePolicy"] == "Ignore"
         assert webhook["sideEffects"] == "None"
         excluded = webhook["namespaceSelector"]["matchExpressions"][-1]["values"]
         assert {"kube-system", "steerway-system"} <= set(excluded)
-    ports = {port["name"]: port for port in rendering.of("Service")["spec"]["ports"]}
+    ports = {port["name"]: port for port in rendering.of("Service", "steerway-internal")["spec"]["ports"]}
     assert ports["injection"]["port"] == 9443
     assert {"name": "injection", "containerPort": 9443} in rendering.container()["ports"]
     assert {"ports": [{"port": "injection"}]} in rendering.of("NetworkPolicy")["spec"]["ingress"]
@@ -51,7 +56,7 @@ def test_pods_get_the_ports_of_the_service(files: str, render: Render, tmp_path:
     assert injection.tls_servers == (("steerway.steerway-system.svc:18443",) if files else ())
     assert (injection.webhook, injection.service, injection.secret) == (
         NAME,
-        "steerway",
+        "steerway-internal",
         "steerway-injection",
     )
     own = {"servers": ["xds.example.com:443"], "method": "volume"}

@@ -83,7 +83,7 @@ def test_alerts_are_about_this_release(render: Render) -> None:
     alerts = {alert["alert"]: alert for alert in rule["spec"]["groups"][0]["rules"]}
     assert alerts.keys() == {alert["alert"] for alert in ALERTS} - {"SteerwayNoWriter"}
     down = alerts["SteerwayDown"]
-    assert down["expr"] == 'absent(up{namespace="steerway-system", service="steerway"} == 1)'
+    assert down["expr"] == 'absent(up{namespace="steerway-system", service="steerway-internal"} == 1)'
     assert down["labels"] == {"severity": "critical", "team": "mesh"}
     assert "{{ $labels.pod }}" in alerts["SteerwayStale"]["annotations"]["summary"]
 

@@ -173,7 +173,7 @@ def test_tls_has_a_port_of_its_own(render: Render) -> None:
     """Beside the one without, which can be closed."""
     both, only = render("tls"), render("tls", ONLY_TLS)
     assert [port["name"] for port in both.of("Service")["spec"]["ports"]] == ["xds", "xds-tls"]
-    assert [port["name"] for port in only.of("Service")["spec"]["ports"]] == ["xds-tls", "admin"]
+    assert [port["name"] for port in only.of("Service")["spec"]["ports"]] == ["xds-tls"]
     assert [port["name"] for port in only.container()["ports"]] == ["xds-tls", "admin"]
     (clients,) = both.of("NetworkPolicy")["spec"]["ingress"]
     assert clients["ports"] == [{"port": "xds"}, {"port": "xds-tls"}]

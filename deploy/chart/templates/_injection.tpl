@@ -13,7 +13,7 @@
 {{- $host := printf "%s.%s.svc" (include "steerway.fullname" .) .Release.Namespace -}}
 listen: {{ printf "%s:%d" .Values.bindAddress (int .Values.injection.port) | quote }}
 webhook: {{ include "steerway.injectionName" . }}
-service: {{ include "steerway.fullname" . }}
+service: {{ include "steerway.internalName" . }}
 secret: {{ include "steerway.fullname" . }}-injection
 {{- if include "steerway.plaintext" . }}
 servers: [{{ printf "%s:%d" $host (int .Values.service.port) | quote }}]
@@ -30,7 +30,7 @@ tls_servers: [{{ printf "%s:%d" $host (int .Values.service.tlsPort) | quote }}]
 clientConfig:
   service:
     namespace: {{ .Release.Namespace }}
-    name: {{ include "steerway.fullname" . }}
+    name: {{ include "steerway.internalName" . }}
     port: {{ .Values.injection.port }}
     path: /inject
 rules:

@@ -11,6 +11,11 @@
 {{- $full | trunc 52 | trimAll "-" -}}
 {{- end -}}
 
+{{- /* The name of the Service of admin server and webhook. */ -}}
+{{- define "steerway.internalName" -}}
+{{- printf "%s-internal" (include "steerway.fullname" .) -}}
+{{- end -}}
+
 {{- /* The name of cluster-wide objects: releases of the same name in several namespaces have their own. */ -}}
 {{- define "steerway.clusterName" -}}
 {{- printf "%s:%s" .Release.Namespace (include "steerway.fullname" .) -}}
