@@ -75,6 +75,23 @@ REFUSED = [
         {"monitoring": {"prometheusRule": {"enabled": True, "disabled": ["SteerwayUp"]}}},
         "monitoring.prometheusRule.disabled has SteerwayUp, which is no alert of the chart: use names of SteerwayDown",
     ),
+    (
+        {"admin": {"port": 18000}},
+        "admin.port: 18000 is the port of the xDS server without TLS, too: choose another",
+    ),
+    (
+        {"admin": {"port": 18443}, "tls": {"secretName": "certificate"}},
+        "admin.port: 18443 is the port of the xDS server with TLS, too",
+    ),
+    ({"injection": {"enabled": True, "port": 18001}}, "admin.port: 18001 is the port of injection.port, too"),
+    (
+        {"injection": {"enabled": True, "port": 18000}},
+        "injection.port: 18000 is the port of the xDS server without",
+    ),
+    (
+        {"service": {"port": 18443}, "tls": {"secretName": "certificate"}},
+        "service.port: 18443 is the port of service.tlsPort, too",
+    ),
     (injection(key="/k"), "key has no effect alone: set settings.injection.certificate"),
 ]
 
@@ -84,6 +101,13 @@ def test_a_contradiction_is_refused(wrong: dict[str, Any], reason: str, render: 
     with pytest.raises(ToolError) as failure:
         render(values=wrong)
     assert reason in str(failure.value)
+
+
+def test_ports_that_are_not_open_are_free(render: Render) -> None:
+    """Those of TLS and of the webhook; and the Service of the xDS ports is not that of the webhook."""
+    assert render(values={"admin": {"port": 18443}})
+    assert render(values={"injection": {"port": 18001}})
+    assert render(values={**INJECTION, "service": {"port": 9443}})
 
 
 def test_credentials_without_tls_need_their_port(render: Render) -> None:

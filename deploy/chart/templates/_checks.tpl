@@ -74,6 +74,33 @@
 {{- end -}}
 {{- end -}}
 
+{{- /* Ports that several servers of the pod, or two ports of the Service, would have. */ -}}
+{{- define "steerway.checkPorts" -}}
+{{- $xds := dict -}}
+{{- $published := dict -}}
+{{- if include "steerway.plaintext" . -}}
+{{- $xds = set $xds "the xDS server without TLS" 18000 -}}
+{{- $published = set $published "service.port" .Values.service.port -}}
+{{- end -}}
+{{- if .Values.tls.secretName -}}
+{{- $xds = set $xds "the xDS server with TLS" 18443 -}}
+{{- $published = set $published "service.tlsPort" .Values.service.tlsPort -}}
+{{- end -}}
+{{- $servers := merge (dict "admin.port" .Values.admin.port) $xds -}}
+{{- if .Values.injection.enabled -}}
+{{- $servers = set $servers "injection.port" .Values.injection.port -}}
+{{- end -}}
+{{- range $ports := list $servers $published -}}
+{{- range $name, $port := $ports -}}
+{{- range $other, $same := $ports -}}
+{{- if and (lt $name $other) (eq (int $port) (int $same)) -}}
+{{- fail (printf "%s: %d is the port of %s, too: choose another one" $name (int $port) $other) -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+{{- end -}}
+
 {{- /* Names and paths that the chart uses itself: given again, they would be there twice. */ -}}
 {{- define "steerway.checkAdditions" -}}
 {{- $pod := list "app.kubernetes.io/name" "app.kubernetes.io/instance" "pod-template-hash" -}}
@@ -110,6 +137,7 @@
 {{- include "steerway.checkSettings" . -}}
 {{- include "steerway.checkTls" . -}}
 {{- include "steerway.checkInjection" . -}}
+{{- include "steerway.checkPorts" . -}}
 {{- include "steerway.checkAdditions" . -}}
 {{- $all := has "all" .Values.settings.kubernetes.namespaces -}}
 {{- if and $all (gt (len .Values.settings.kubernetes.namespaces) 1) -}}
