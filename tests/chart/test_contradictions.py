@@ -92,6 +92,10 @@ REFUSED = [
         {"service": {"port": 18443}, "tls": {"secretName": "certificate"}},
         "service.port: 18443 is the port of service.tlsPort, too",
     ),
+    (
+        {"injection": {"enabled": True, "caBundle": "-----BEGIN CERTIFICATE-----"}},
+        "injection.caBundle is written by steerway for the certificate that it issues",
+    ),
     (injection(key="/k"), "key has no effect alone: set settings.injection.certificate"),
 ]
 

@@ -1,11 +1,13 @@
 """The injection webhook: its objects, its settings, and only the permissions that it needs."""
 
+import base64
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from steerway import config
+from testbed.certificate import Authority
 from testbed.helm.tools import ToolError
 from tests.chart.conftest import NEEDS_HELM, Render, Rendering
 from tests.chart.test_pod import ONLY_TLS
@@ -101,6 +103,15 @@ def test_the_certificate_of_cert_manager_needs_no_permission(render: Render, tmp
     assert "Secret" not in rendering.kinds()
     assert rendering.of("MutatingWebhookConfiguration", NAME)["metadata"]["annotations"] == annotations
     assert str(settings(rendering, tmp_path).injection.certificate) == FILES["certificate"]
+
+
+def test_an_own_certificate_can_have_its_ca(render: Render) -> None:
+    """As PEM, which the API has in base64. An empty value is none: cert-manager may set it."""
+    pem = Authority().certificate.decode()
+    for bundle, expected in ((pem, base64.b64encode(pem.encode()).decode()), ("", None)):
+        values = {"injection": {"enabled": True, "caBundle": bundle}, "settings": {"injection": FILES}}
+        for webhook in render(values=values).of("MutatingWebhookConfiguration", NAME)["webhooks"]:
+            assert webhook["clientConfig"].get("caBundle") == expected
 
 
 def test_it_is_off_by_default_and_without_all_namespaces(render: Render) -> None:

@@ -132,6 +132,7 @@ REFUSED = [
     ({"settings": {"authentication": None}}, "missing property 'authentication'"),
     ({"settings": {"authentication": {"pod_address": None}}}, "missing property 'pod_address'"),
     ({"service": {"port": None}}, "at '/service': missing property 'port'"),
+    ({"injection": {"caBundle": "LS0tLS1CRUdJTg=="}}, "at '/injection/caBundle'"),
     ({"image": {"tga": "1"}}, "at '/image': additional properties 'tga' not allowed"),
     ({"image": {"digest": "latest"}}, "at '/image/digest'"),
     ({"service": {"port": 70000}}, "at '/service/port': maximum: got 70,000, want 65,535"),

@@ -67,6 +67,9 @@
 {{- fail (printf "settings.injection.%s has no effect without TLS: set tls.secretName, or settings.injection.tls_servers" $name) -}}
 {{- end -}}
 {{- end -}}
+{{- if and .Values.injection.caBundle (not (include "steerway.ownCertificate" .)) -}}
+{{- fail "injection.caBundle is written by steerway for the certificate that it issues: set settings.injection.certificate, too" -}}
+{{- end -}}
 {{- range $name, $other := dict "certificate" "key" "key" "certificate" -}}
 {{- if and (index $given $name) (not (index $given $other)) -}}
 {{- fail (printf "settings.injection.%s has no effect alone: set settings.injection.%s" $name $other) -}}

@@ -28,6 +28,9 @@ tls_servers: [{{ printf "%s:%d" $host (int .Values.service.tlsPort) | quote }}]
 {{- /* What both webhooks have in common. */ -}}
 {{- define "steerway.webhook" -}}
 clientConfig:
+  {{- with .Values.injection.caBundle }}
+  caBundle: {{ b64enc . }}
+  {{- end }}
   service:
     namespace: {{ .Release.Namespace }}
     name: {{ include "steerway.internalName" . }}
