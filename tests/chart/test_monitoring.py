@@ -88,6 +88,15 @@ def test_alerts_are_about_this_release(render: Render) -> None:
     assert "{{ $labels.pod }}" in alerts["SteerwayStale"]["annotations"]["summary"]
 
 
+def test_the_alert_about_writers_needs_something_to_write(render: Render) -> None:
+    """Without Events, status and injection no replica holds the Lease."""
+    nothing = {"kubernetes": {"events": False, "status": False}}
+    for further, expected in (({}, False), ({"injection": {"enabled": True}}, True)):
+        rule = render(values={**ALL, **further, "settings": nothing}).of("PrometheusRule")
+        alerts = {alert["alert"] for alert in rule["spec"]["groups"][0]["rules"]}
+        assert ("SteerwayNoWriter" in alerts) is expected
+
+
 def test_nothing_of_it_is_there_by_default(render: Render) -> None:
     """Its kinds are not those of a plain cluster."""
     assert {"PrometheusRule", "ServiceMonitor"} <= render(values=ALL).kinds()
