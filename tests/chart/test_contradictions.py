@@ -89,6 +89,10 @@ REFUSED = [
         "injection.port: 18000 is the port of the xDS server without",
     ),
     (
+        {"settings": {"rest_listen": "0.0.0.0:18001"}},
+        "admin.port: 18001 is the port of settings.rest_listen, too: choose another one",
+    ),
+    (
         {"service": {"port": 18443}, "tls": {"secretName": "certificate"}},
         "service.port: 18443 is the port of service.tlsPort, too",
     ),

@@ -93,6 +93,9 @@
 {{- if .Values.injection.enabled -}}
 {{- $servers = set $servers "injection.port" .Values.injection.port -}}
 {{- end -}}
+{{- with .Values.settings.rest_listen -}}
+{{- $servers = set $servers "settings.rest_listen" (splitList ":" . | last) -}}
+{{- end -}}
 {{- range $ports := list $servers $published -}}
 {{- range $name, $port := $ports -}}
 {{- range $other, $same := $ports -}}
