@@ -17,7 +17,7 @@ VALUES = {
     "namespaced": [f"--values={CHART / 'values-namespaced.yaml'}"],
     "tls": [f"--values={CHART / 'values-tls.yaml'}"],
     "autoscaling": ["--set=autoscaling.enabled=true", MONITORING],
-    "injection": ["--set=injection.enabled=true"],
+    "injection": ["--set=injection.enabled=true", "--set=service.type=NodePort", MONITORING],
     "namespaces": ["--set=settings.kubernetes.namespaces={default,kube-system}"],
 }
 
