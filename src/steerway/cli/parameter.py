@@ -1,5 +1,6 @@
 """Types of parameters that several commands have."""
 
+import math
 import urllib.parse
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,19 @@ class ManifestPath(click.Path):
         if value == "":
             self.fail("the path is empty; the working directory is '.'", param, ctx)
         return super().convert(value, param, ctx)
+
+
+class Seconds(click.FloatRange):
+    """A duration above 0. NaN, which no comparison excludes, is not a number of seconds."""
+
+    def __init__(self, maximum: float) -> None:
+        super().__init__(min=0, min_open=True, max=maximum)
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        seconds = super().convert(value, param, ctx)
+        if math.isnan(seconds):
+            self.fail(f"{value!r} is not a number of seconds", param, ctx)
+        return seconds
 
 
 def admin_url(_context: click.Context, _option: click.Parameter, value: str) -> str:

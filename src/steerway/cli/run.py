@@ -13,6 +13,7 @@ from steerway.bootstrap.address import ServerAddress
 from steerway.bootstrap.document import Bootstrap
 from steerway.cli import terminal
 from steerway.cli.client_options import FILE_VARIABLE, VARIABLE, addresses, bootstrap_of, client_options
+from steerway.cli.parameter import Seconds
 from steerway.cli.terminal import ExitCode
 from steerway.config import Settings
 from steerway.errors import SettingsError, SteerwayError, UnknownServiceError
@@ -44,7 +45,7 @@ _DEFAULT_SERVER = f"localhost:{Settings.listen[0].rpartition(':')[2]}"
 @click.option(
     "--check-seconds",
     metavar="SECONDS",
-    type=click.FloatRange(min=0, min_open=True, max=600),
+    type=Seconds(maximum=600),
     default=5.0,
     show_default=True,
     help="How long each step of the check may take",

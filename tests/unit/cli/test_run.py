@@ -218,6 +218,7 @@ def test_without_the_check_nothing_is_asked(steerway: Run, started: Started) -> 
         ([], 2, "Missing argument"),
         (["--no-check", "--target", "xds:///x", "true"], 2, "--target is part of the check"),
         (["--check-seconds", "0", "true"], 2, "is not in the range"),
+        (["--check-seconds", "nan", "true"], 2, "'nan' is not a number of seconds"),
         (["--server", "x", "true"], 2, "is not HOST:PORT"),
         (["--no-check", "no-such-program"], 127, "the program no-such-program does not exist, or its folder"),
         (["--no-check", "/no/such/program"], 127, "the program /no/such/program does not exist\n"),
