@@ -1,5 +1,6 @@
 """A pod as it is before admission: it may have no name, and every optional field can be absent or null."""
 
+import posixpath
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
@@ -43,11 +44,12 @@ class Container:
 
     def mount_obstacle(self) -> str:
         """Why the volume cannot be mounted; "" if it can be. The runtime could not make the directory in another volume
-        that is read-only."""
+        that is read-only, and a mount below it needs a directory in the read-only volume."""
         ours = PurePosixPath(MOUNT_PATH)
         for mount in self.manifest.get("volumeMounts") or ():
-            path = PurePosixPath(mount.get("mountPath", ""))
-            if path == ours or path in ours.parents[:-1]:
+            # The kubelet resolves a relative path from the root.
+            path = PurePosixPath(posixpath.normpath(f"/{mount.get('mountPath', '').lstrip('/')}"))
+            if path.is_relative_to(ours) or path in ours.parents[:-1]:
                 return f"it mounts a volume at {path}"
         return ""
 

@@ -260,15 +260,32 @@ def test_a_pod_chooses_plaintext() -> None:
     assert "volumeMounts" not in container
 
 
-@pytest.mark.parametrize("path", ["/etc/steerway", "/etc/steerway/", "/etc"])
-def test_a_mount_in_the_way_skips_the_container(path: str) -> None:
+@pytest.mark.parametrize(
+    ("path", "shown"),
+    [
+        ("/etc/steerway", "/etc/steerway"),
+        ("/etc/steerway/", "/etc/steerway"),
+        ("/etc/../etc//./steerway", "/etc/steerway"),
+        ("/etc", "/etc"),
+        ("etc", "/etc"),
+        ("/etc/steerway/data", "/etc/steerway/data"),
+    ],
+)
+def test_a_mount_in_the_way_skips_the_container(path: str, shown: str) -> None:
     """The API server refuses a path twice, and the runtime makes no directory in a read-only volume."""
     manifest = pod(
         {"name": "server", "volumeMounts": [{"name": "data", "mountPath": path}]}, {"name": "other"}
     )
     result = injected(manifest, BOTH)
     assert result["spec"]["containers"][0] == manifest["spec"]["containers"][0]
-    assert report(result)["skipped"] == {"server": f"it mounts a volume at {path.rstrip('/')}"}
+    assert report(result)["skipped"] == {"server": f"it mounts a volume at {shown}"}
+
+
+@pytest.mark.parametrize("path", ["/", "/etc/steerway-data", "/etc/steerway/../other"])
+def test_a_mount_beside_the_volume_is_no_obstacle(path: str) -> None:
+    """Also with a path that has the same beginning."""
+    manifest = pod({"name": "server", "volumeMounts": [{"name": "data", "mountPath": path}]})
+    assert report(injected(manifest, BOTH))["containers"] == ["server"]
 
 
 def test_a_volume_of_the_same_name_is_not_touched() -> None:
