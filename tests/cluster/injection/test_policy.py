@@ -73,17 +73,52 @@ def _mounts_what_the_config_map_names(mesh: Mesh, namespace: Namespace) -> None:
     for container in (*pod["spec"]["initContainers"], *pod["spec"]["containers"]):
         assert container["env"][-1]["name"] == CONFIG
         assert [mount["mountPath"] for mount in container["volumeMounts"]].count("/etc/steerway") == 1
+    _leaves_what_is_in_the_way(mesh, namespace)
 
 
-def _created(mesh: Mesh, namespace: Namespace) -> Manifest:
+def _leaves_what_is_in_the_way(mesh: Mesh, namespace: Namespace) -> None:
+    """A volume of the same name, and mounts around /etc/steerway."""
+    pod = _created(mesh, namespace, {"name": "steerway", "emptyDir": {}}, "/data")
+    assert [CONFIG in _names(container) for container in pod["spec"]["containers"]] == [False, False]
+    assert len(_volumes(pod)) == 1
+    data = {"name": "data", "emptyDir": {}}
+    covered = ("/etc", "etc/", "/etc/steerway", "//etc/./steerway/data", "/etc/../etc/steerway")
+    for path, injected in (
+        *((path, False) for path in covered),
+        ("/etc/steerway-data", True),
+        ("/etcd", True),
+    ):
+        pod = _created(mesh, namespace, data, path)
+        assert [CONFIG in _names(container) for container in pod["spec"]["containers"]] == [True, injected], (
+            path
+        )
+        assert len(_volumes(pod)) == 1
+
+
+def _names(container: Manifest) -> set[str]:
+    return {variable["name"] for variable in container.get("env", [])}
+
+
+def _created(
+    mesh: Mesh, namespace: Namespace, volume: Manifest | None = None, path: str | None = None
+) -> Manifest:
+    """A pod as the API server would store it; the last container mounts `volume` at `path`."""
     init = [{"name": "init", "image": "none"}, {"name": "proxy", "image": "none", "restartPolicy": "Always"}]
-    client = {"name": "client", "image": "none"}
+    containers: list[Manifest] = [{"name": "client", "image": "none"}]
+    if volume:
+        mount = {"name": volume["name"], "mountPath": path}
+        containers.append({"name": "own", "image": "none", "volumeMounts": [mount]})
     return mesh.api.create(
         {
             "apiVersion": "v1",
             "kind": "Pod",
             "metadata": {"generateName": "client-", "namespace": namespace.name},
-            "spec": {"initContainers": init, "containers": [client], "serviceAccountName": "default"},
+            "spec": {
+                "initContainers": init,
+                "containers": containers,
+                "volumes": [volume] if volume else [],
+                "serviceAccountName": "default",
+            },
         },
         dry_run=True,
     )
