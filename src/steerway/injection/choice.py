@@ -40,6 +40,8 @@ def choose(pod: Pod, options: InjectionOptions) -> Choice:
     if options.sends_token(credentials) and not pod.spec.get("serviceAccountName"):
         raise NotInjectedError("the pod has no service account, whose token it would send")
     containers, unknown = _containers(pod)
+    if not any(pod.containers()):
+        raise NotInjectedError("the pod has no containers")
     if not containers:
         raise NotInjectedError(f"{CONTAINERS} names no container of the pod")
     return Choice(method, credentials, containers, unknown)

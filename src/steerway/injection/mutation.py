@@ -4,24 +4,16 @@ A pod that was injected before is recognized by its annotation: only containers 
 injected. So the result applied twice is the result, and `reinvocationPolicy: IfNeeded` is safe.
 """
 
-import hashlib
 import json
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
-from steerway.bootstrap.document import Bootstrap, Node
+from steerway.injection import content
 from steerway.injection.choice import Choice, NotInjectedError, choose
-from steerway.injection.options import BOOTSTRAP_FILE, MOUNT_PATH, InjectionOptions
+from steerway.injection.options import MOUNT_PATH, InjectionOptions
 from steerway.injection.patch import Operation, Patch
-from steerway.injection.pod import BOOTSTRAP, BOOTSTRAP_CONFIG, LABEL, VOLUME, Container, Pod
+from steerway.injection.pod import LABEL, VOLUME, Container, Pod
 from steerway.injection.report import INJECTED, Report, injected_containers
-
-BOOTSTRAP_ANNOTATION = "steerway.io/bootstrap"
-"""The content of the file, which the volume reads by the downward API."""
-_NAME, _NAMESPACE = "INJECTED_POD_NAME", "INJECTED_POD_NAMESPACE"
-"""Variables that the bootstrap refers to: names that no application uses."""
-_CALL_CREDENTIALS = "GRPC_EXPERIMENTAL_XDS_BOOTSTRAP_CALL_CREDS"
-"""gRFC A97: enables call credentials in grpc-go and C-core."""
 
 _MAX_ANNOTATIONS_BYTES = 256 * 1024
 """Kubernetes: TotalAnnotationSizeLimitB."""
@@ -59,51 +51,35 @@ def _injected(pod: Pod, namespace: str, request_id: str, options: InjectionOptio
     before = _injected_before(pod)
     sources = options.file_sources(choice.credentials)
     if choice.method == "volume":
-        sources.append(_BOOTSTRAP_SOURCE)
+        sources.append(content.BOOTSTRAP_SOURCE)
     if sources and pod.has_volume and not before:
         raise NotInjectedError(f"the pod has a volume {VOLUME} of its own: rename it")
     targets, skipped = _targets(choice, before, mounts=bool(sources))
     if not targets and not before:
         raise NotInjectedError(_of_containers(skipped))
-    if not targets:
+    annotations = {}
+    if choice.method == "volume" and not (before and content.is_annotated(pod, namespace)):
+        annotations[content.BOOTSTRAP_ANNOTATION] = content.annotation(
+            pod, namespace, request_id, choice, options
+        )
+    if not targets and not annotations:
         return Mutation("unchanged")
     present = tuple(container.name for container in pod.containers() if container.name in before)
     names = (*present, *(container.name for container in targets))
-    report = Report(choice.method, choice.credentials, names, skipped)
+    annotations[INJECTED] = Report(choice.method, choice.credentials, names, skipped).encode()
     patch = Patch()
-    annotations = {INJECTED: report.encode()}
-    if choice.method == "volume" and not (before and BOOTSTRAP_ANNOTATION in pod.annotations):
-        digest = hashlib.sha256(request_id.encode()).hexdigest()[:10]
-        node_id = f"{pod.name_or_unique(digest)}.{namespace}"
-        annotations[BOOTSTRAP_ANNOTATION] = _document(pod, node_id, namespace, choice, options)
     patch.set_all(pod.metadata, "/metadata", "annotations", annotations)
     if sources and not pod.has_volume:
         volume = {"name": VOLUME, "projected": {"sources": sources}}
         patch.extend(pod.spec, "/spec", "volumes", [volume])
     for container in targets:
-        present_variables = container.variables
-        variables = [
-            variable
-            for variable in _variables(pod, choice, options)
-            if variable["name"] not in present_variables
-        ]
+        added = content.variables(pod, choice, options)
+        variables = [variable for variable in added if variable["name"] not in container.variables]
         patch.extend(container.manifest, container.path, "env", variables)
         if sources:
             mount = {"name": VOLUME, "mountPath": MOUNT_PATH, "readOnly": True}
             patch.extend(container.manifest, container.path, "volumeMounts", [mount])
     return Mutation("injected", tuple(patch.operations), _warnings(pod, choice, skipped))
-
-
-_BOOTSTRAP_SOURCE: dict[str, Any] = {
-    "downwardAPI": {
-        "items": [
-            {
-                "path": BOOTSTRAP_FILE,
-                "fieldRef": {"fieldPath": f"metadata.annotations['{BOOTSTRAP_ANNOTATION}']"},
-            }
-        ]
-    }
-}
 
 
 def _injected_before(pod: Pod) -> frozenset[str]:
@@ -122,36 +98,13 @@ def _targets(
     for container in choice.containers:
         if container.name in before:
             continue
-        obstacle = container.obstacle or (container.mount_obstacle() if mounts else "")
+        obstacle = container.obstacle or content.variable_obstacle(container, choice)
+        obstacle = obstacle or (container.mount_obstacle() if mounts else "")
         if obstacle:
             skipped[container.name] = obstacle
         else:
             targets.append(container)
     return tuple(targets), skipped
-
-
-def _variables(pod: Pod, choice: Choice, options: InjectionOptions) -> list[dict[str, Any]]:
-    """In the order that `$(NAME)` needs: a variable refers to those before it."""
-    variables: list[dict[str, Any]] = []
-    if options.sends_token(choice.credentials):
-        variables.append({"name": _CALL_CREDENTIALS, "value": "true"})
-    if choice.method == "volume":
-        return [*variables, {"name": BOOTSTRAP, "value": f"{MOUNT_PATH}/{BOOTSTRAP_FILE}"}]
-    name, namespace = f"$({_NAME})", f"$({_NAMESPACE})"
-    document = _document(pod, f"{name}.{namespace}", namespace, choice, options)
-    return [
-        *variables,
-        {"name": _NAME, "valueFrom": {"fieldRef": {"fieldPath": "metadata.name"}}},
-        {"name": _NAMESPACE, "valueFrom": {"fieldRef": {"fieldPath": "metadata.namespace"}}},
-        {"name": BOOTSTRAP_CONFIG, "value": document},
-    ]
-
-
-def _document(pod: Pod, node_id: str, namespace: str, choice: Choice, options: InjectionOptions) -> str:
-    """The bootstrap. The values of labels and names cannot contain `$(`."""
-    node = Node(id=node_id, cluster=pod.workload, metadata={"NAMESPACE": namespace})
-    bootstrap = Bootstrap(servers=options.servers[choice.credentials], node=node)
-    return json.dumps(bootstrap.document(), separators=(",", ":"))
 
 
 def _check_size(manifest: dict[str, Any], pod: Pod, patch: tuple[Operation, ...]) -> None:
@@ -195,6 +148,7 @@ def _warnings(pod: Pod, choice: Choice, skipped: dict[str, str]) -> tuple[str, .
         warnings.append(f"steerway: label {LABEL} is {label!r}: use enabled or disabled")
     if pod.uses_host_network:
         warnings.append(
-            "steerway: the pod uses the host network: its address is not its own, so its zone is unknown"
+            "steerway: the pod uses the host network: its address is that of the node, which no zone is found by, and"
+            " which authentication.pod_address refuses"
         )
     return tuple(warnings)

@@ -113,14 +113,26 @@ def test_the_cluster_is_the_workload(labels: dict[str, str], account: str | None
 
 
 def test_existing_variables_stay_and_come_first() -> None:
-    """Also a variable of ours that the user sets."""
-    own = [{"name": "A", "value": "1"}, {"name": "INJECTED_POD_NAME", "value": "mine"}]
-    (container,) = injected(pod({"name": "server", "env": own}))["spec"]["containers"]
+    """Also the switch of call credentials, which the user may set."""
+    own = [{"name": "A", "value": "1"}, {"name": "GRPC_EXPERIMENTAL_XDS_BOOTSTRAP_CALL_CREDS", "value": "x"}]
+    (container,) = injected(pod({"name": "server", "env": own}), BOTH)["spec"]["containers"]
     assert container["env"][:2] == own
     assert [variable["name"] for variable in container["env"][2:]] == [
+        "INJECTED_POD_NAME",
         "INJECTED_POD_NAMESPACE",
         "GRPC_XDS_BOOTSTRAP_CONFIG",
     ]
+
+
+@pytest.mark.parametrize("name", ["INJECTED_POD_NAME", "INJECTED_POD_NAMESPACE"])
+def test_a_variable_of_the_bootstrap_is_not_taken_from_the_user(name: str) -> None:
+    """It would be a part of the node id. A file has no variables."""
+    own = {"name": "own", "env": [{"name": name, "value": "mine"}]}
+    result = injected(pod(own, {"name": "server"}))
+    assert result["spec"]["containers"][0] == own
+    assert report(result)["skipped"] == {"own": f"its env has {name}, which the bootstrap refers to"}
+    in_file = pod(own, annotations={"steerway.io/inject-method": "volume"})
+    assert report(injected(in_file))["containers"] == ["own"]
 
 
 @pytest.mark.parametrize("name", ["GRPC_XDS_BOOTSTRAP", "GRPC_XDS_BOOTSTRAP_CONFIG"])
@@ -227,6 +239,29 @@ def test_node_ids_in_files_are_unique() -> None:
     named = copy.deepcopy(manifest)
     named["metadata"]["name"] = "backend-0"
     assert node_id(named, "1") == node_id(named, "2") == "backend-0.shop"
+
+
+@pytest.mark.parametrize(("namespace", "name"), [("pay", None), ("pay", "backend-0"), ("shop", "backend-0")])
+def test_a_copied_pod_gets_a_node_id_of_its_own(namespace: str, name: str | None) -> None:
+    """Its annotation is that of the pod whose manifest was copied."""
+    copied = injected(pod(annotations={"steerway.io/inject-method": "volume"}))
+    if name:
+        copied["metadata"]["name"] = name
+    mutation = inject(copied, namespace, "2", PLAIN)
+    result = patched(copied, mutation.patch)
+    assert result["spec"] == copied["spec"]
+    node = json.loads(result["metadata"]["annotations"]["steerway.io/bootstrap"])["node"]
+    assert node["id"].endswith(f".{namespace}")
+    assert node["id"].startswith(name or "backend-7d9~")
+    assert node["metadata"] == {"NAMESPACE": namespace}
+    assert inject(result, namespace, "3", PLAIN) == Mutation("unchanged"), "once"
+
+
+def test_a_pod_without_containers_has_its_own_reason() -> None:
+    """The API server refuses it later."""
+    manifest = pod()
+    manifest["spec"]["containers"] = []
+    assert report(injected(manifest)) == {"reason": "the pod has no containers"}
 
 
 def test_tls_mounts_the_authority_and_the_token() -> None:
