@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from steerway.config.collision import collisions
 from steerway.config.document import Given
 from steerway.config.setting import SETTINGS
 
@@ -42,7 +43,7 @@ def contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> lis
         errors.append(
             f"{given['clusters'].where} has the name {', '.join(twice)} twice: give each cluster a unique name"
         )
-    checks = (_idle, _tls, _plaintext, _authentication, _injection)
+    checks = (collisions, _idle, _tls, _plaintext, _authentication, _injection)
     return [*errors, *(error for check in checks for error in check(values, given))]
 
 
@@ -94,13 +95,8 @@ def _tls(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]
 
 
 def _plaintext(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
-    """Addresses without TLS that collide with `listen` or bypass its TLS."""
+    """Addresses without TLS that bypass that of `listen`."""
     addresses = values.get("plaintext_listen", ())
-    ports = [address for address in addresses if not address.endswith(":0")]
-    if twice := sorted(set(ports) & set(values.get("listen", SETTINGS["listen"].default))):
-        yield (
-            f"{given['plaintext_listen'].where} has {', '.join(twice)}, which is in listen, too: give it another port"
-        )
     if addresses and values.get("tls.require_client_certificate") and not _authenticates(values):
         yield (
             f"{given['plaintext_listen'].where} admits clients without the certificate that"

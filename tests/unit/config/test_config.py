@@ -485,7 +485,27 @@ _BY_ADDRESS = {"kubernetes.enabled": True, "authentication.pod_address": "plaint
         ),
         (
             {"listen": ["127.0.0.1:1", "127.0.0.1:2"], "plaintext_listen": ["127.0.0.1:2"]},
-            "--plaintext-listen has 127.0.0.1:2, which is in listen, too: give it another port",
+            "--plaintext-listen has 127.0.0.1:2, which collides with listen (127.0.0.1:2): give it another port",
+        ),
+        (
+            {"listen": ["127.0.0.1:1", "127.0.0.1:1"]},
+            "--listen has 127.0.0.1:1 twice: remove one",
+        ),
+        (
+            {"listen": ["127.0.0.1:1", "0.0.0.0:1"]},
+            "--listen has 0.0.0.0:1 and 127.0.0.1:1, which cannot be bound both: remove one",
+        ),
+        (
+            {"admin": "127.0.0.1:18000"},
+            "--admin has 127.0.0.1:18000, which collides with listen (0.0.0.0:18000): give it another port",
+        ),
+        (
+            {"listen": ["127.0.0.1:18001"]},
+            "--listen has 127.0.0.1:18001, which collides with admin (127.0.0.1:18001): give it another port",
+        ),
+        (
+            {"admin": "[::1]:5", "rest_listen": "[::]:5"},
+            "--rest-listen has [::]:5, which collides with admin ([::1]:5): give it another port",
         ),
         (
             {**_TLS, "authentication.certificate": True},
@@ -688,3 +708,10 @@ def test_jwks_comes_from_a_path_or_a_secure_url(source: str, write: WriteFile) -
     jwks = {"service_account": "jwks", "issuer": "i", "jwks": source}
     (error,) = errors(write(f"authentication: {jwks}"))
     assert "authentication.jwks must be an absolute path, an https URL, or an http URL of this host" in error
+
+
+def test_addresses_that_can_all_be_bound() -> None:
+    """Chosen ports, other hosts, Unix sockets, and families that may share a port."""
+    listen = ("127.0.0.1:0", "127.0.0.1:0", "127.0.0.1:1", "127.0.0.2:1", "[::1]:1", "unix:/a", "unix:/b")
+    settings = config.load(None, {}, {"listen": listen, "admin": "[::]:2", "rest_listen": "0.0.0.0:2"})
+    assert settings.listen == listen
