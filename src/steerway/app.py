@@ -55,8 +55,8 @@ class _Part(Protocol):
 def run(settings: Settings, announce: Callable[[str], None]) -> int:
     """Serve until SIGTERM or SIGINT drains, or a second one ends at once; returns the exit code.
 
-    `announce` gets one line per bound address. Raises SettingsError, SourceError or EngineError when something cannot
-    start at all.
+    `announce` gets one line per bound address. Raises SettingsError, SourceError, ListenError or EngineError when
+    something cannot start at all.
     """
     return asyncio.run(ControlPlane(settings).serve(announce))
 

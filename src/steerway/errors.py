@@ -8,6 +8,7 @@
     │   └── DocumentError    one document of a file is broken (file, line, reason, hint)
     ├── TranslateError       an object cannot become a valid xDS resource
     │   └── UnknownServiceError    a name is that of no service that is served
+    ├── ListenError          an address of an HTTP listener cannot be bound
     └── EngineError          the native engine cannot start or was used after its end
 
 A *bad object* is not an exception that travels: it becomes a `steerway.sources.store.Problem`, the object is
@@ -56,6 +57,10 @@ class UnknownServiceError(TranslateError):
     def __init__(self, reason: str, nearest: Sequence[str] = ()) -> None:
         super().__init__(reason)
         self.nearest = list(nearest)
+
+
+class ListenError(SteerwayError):
+    """An address of an HTTP listener cannot be bound."""
 
 
 class EngineError(SteerwayError):

@@ -10,7 +10,7 @@ from functools import partial
 import uvicorn
 from starlette.types import ASGIApp
 
-from steerway.errors import SettingsError
+from steerway.errors import ListenError
 from steerway.http.acceptor import accept
 from steerway.http.connection import Connection
 from steerway.http.exchange import Exchange
@@ -79,7 +79,7 @@ class HttpServer:
         self._tasks: list[asyncio.Task[None]] = []
 
     async def start(self) -> str:
-        """Bind and accept; returns the bound `host:port`. SettingsError when the address cannot be bound."""
+        """Bind and accept; returns the bound `host:port`. ListenError when the address cannot be bound."""
         self._listener = await asyncio.to_thread(_bind, self._listen, self._flag)
         accepting = accept(self._listener, self._pool, self._connection, self._record, self._handshakes)
         self._tasks = [
@@ -114,7 +114,7 @@ def _bind(listen: str, flag: str) -> socket.socket:
         listener = socket.create_server(address[:2], family=family, backlog=_BACKLOG)
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        raise SettingsError(
+        raise ListenError(
             f"cannot serve HTTP on {listen}: {reason}; choose another address with {flag}"
         ) from error
     listener.setblocking(False)

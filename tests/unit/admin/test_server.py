@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from steerway.admin import AdminServer
-from steerway.errors import SettingsError
+from steerway.errors import ListenError
 from testbed.process.deadline import PATIENCE_SECONDS
 from tests.support.http_limits import http_limits
 from tests.unit.admin.admin_world import World
@@ -76,7 +76,7 @@ async def test_a_taken_port_is_a_clear_error(world: World) -> None:
     """The address, the reason and the flag to use."""
     with socket.create_server(("127.0.0.1", 0)) as taken:
         address = f"127.0.0.1:{taken.getsockname()[1]}"
-        with pytest.raises(SettingsError, match=rf"cannot serve HTTP on {address}: .*in use.*--admin"):
+        with pytest.raises(ListenError, match=rf"cannot serve HTTP on {address}: .*in use.*--admin"):
             await AdminServer(address, world.view(), http_limits()).start()
 
 
