@@ -20,6 +20,8 @@ OPTIONS = [
     # Callers without xDS stay on one connection, so on one pod, until it ends. Longer than the longest call.
     ("grpc.max_connection_age_ms", 30 * 60_000),
     ("grpc.max_connection_age_grace_ms", 60_000),
+    # A port that another process uses is an error.
+    ("grpc.so_reuseport", 0),
 ]
 
 

@@ -44,11 +44,17 @@ def main(port: int) -> None:
         signal.signal(number, lambda *_: stopped.set())
     # No generated code is needed for a message of plain bytes: the answer is the port.
     hello = grpc.unary_unary_rpc_method_handler(lambda _request, _context: str(port).encode())
-    server = grpc.server(ThreadPoolExecutor(10))
+    # Without the option a second server with the same port would start, too, and share its EndpointSlice.
+    server = grpc.server(ThreadPoolExecutor(10), options=[("grpc.so_reuseport", 0)])
     server.add_generic_rpc_handlers(
         [grpc.method_handlers_generic_handler("quickstart.Greeter", {"Hello": hello})]
     )
-    server.add_insecure_port(f"127.0.0.1:{port}")
+    try:
+        server.add_insecure_port(f"127.0.0.1:{port}")
+    except RuntimeError:
+        sys.exit(
+            f"server {port}: the port cannot be bound: stop the process that uses it, or choose another port"
+        )
     server.start()
     file = publish(port, ready=True)
     print(f"server {port}: registered in {file.name}", flush=True)
@@ -62,9 +68,6 @@ def main(port: int) -> None:
 
 
 if __name__ == "__main__":
-    if len(sys.argv) != 2 or not sys.argv[1].isdecimal():
+    if len(sys.argv) != 2 or not sys.argv[1].isdecimal() or not 0 < int(sys.argv[1]) < 65536:
         sys.exit(__doc__)
-    try:
-        main(int(sys.argv[1]))
-    except RuntimeError as error:  # grpcio: the port is in use, or none
-        sys.exit(f"server {sys.argv[1]}: {error}")
+    main(int(sys.argv[1]))
