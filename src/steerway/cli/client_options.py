@@ -49,7 +49,10 @@ def addresses(
     context: click.Context, option: click.Parameter, values: Sequence[str]
 ) -> tuple[ServerAddress, ...]:
     """Callback of a repeatable option."""
-    return tuple(address(context, option, value) for value in values)
+    parsed = tuple(address(context, option, value) for value in values)
+    if twice := sorted({str(item) for item in parsed if parsed.count(item) > 1}):
+        raise click.BadParameter(f"{', '.join(twice)} is given twice: remove one")
+    return parsed
 
 
 def _pairs(_context: click.Context, option: click.Parameter, values: Sequence[str]) -> list[tuple[str, str]]:
@@ -61,11 +64,32 @@ def _pairs(_context: click.Context, option: click.Parameter, values: Sequence[st
     return pairs
 
 
+def _unique_pairs(
+    context: click.Context, option: click.Parameter, values: Sequence[str]
+) -> list[tuple[str, str]]:
+    """As `_pairs`, each name once."""
+    pairs = _pairs(context, option, values)
+    names = [name for name, _ in pairs]
+    if twice := sorted({name for name in names if names.count(name) > 1}):
+        raise click.BadParameter(f"{', '.join(twice)} is given twice: remove one")
+    return pairs
+
+
+def _metadata(
+    context: click.Context, option: click.Parameter, values: Sequence[str]
+) -> list[tuple[str, str]]:
+    pairs = _unique_pairs(context, option, values)
+    _namespace(context, option, dict(pairs).get(key.NAMESPACE))
+    return pairs
+
+
 def _authorities(
     context: click.Context, option: click.Parameter, values: Sequence[str]
 ) -> dict[str, tuple[ServerAddress, ...]]:
     authorities: dict[str, tuple[ServerAddress, ...]] = {}
     for name, value in _pairs(context, option, values):
+        if "/" in name:
+            raise click.BadParameter(f"{name!r} is not the name of an authority: remove '/'")
         authorities[name] = (*authorities.get(name, ()), address(context, option, value))
     return authorities
 
@@ -97,7 +121,7 @@ _NODE_OPTIONS = (
         "--metadata",
         metavar="KEY=VALUE",
         multiple=True,
-        callback=_pairs,
+        callback=_metadata,
         help="Metadata of the Node (repeatable)",
     ),
 )
@@ -134,7 +158,7 @@ _FEATURE_OPTIONS = (
         "providers",
         metavar="NAME=FOLDER",
         multiple=True,
-        callback=_pairs,
+        callback=_unique_pairs,
         help="Certificates for connections to backends: tls.crt, tls.key and ca.crt in FOLDER (repeatable)",
     ),
     click.option(
@@ -179,6 +203,11 @@ def bootstrap_of(servers: Sequence[ServerAddress], options: Mapping[str, Any]) -
         raise click.UsageError(f"{named}: clients use this with --creds tls only; add --creds tls")
     if ("certificate" in given) != ("key" in given):
         raise click.UsageError("--certificate and --key belong together: give both")
+    other = dict(options["metadata"]).get(key.NAMESPACE)
+    if options["namespace"] and other and options["namespace"] != other:
+        raise click.UsageError(
+            f"--namespace {options['namespace']} and --metadata {key.NAMESPACE}={other} differ: remove one"
+        )
     credentials: Credentials = Insecure()
     if options["creds"] == "tls":
         credentials = Tls(options["ca"] or "", options["certificate"] or "", options["key"] or "")

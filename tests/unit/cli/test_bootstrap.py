@@ -307,3 +307,26 @@ def test_bad_input_is_quoted_with_the_form_that_is_expected(
     code, out, err = steerway("bootstrap", "--server", "a:1", *arguments)
     assert (code, out) == (2, "")
     assert wanted in err
+
+
+@pytest.mark.parametrize(
+    ("arguments", "reason"),
+    [
+        (["--metadata", "NAMESPACE=Bad_NS"], "'Bad_NS' is not the name of a namespace"),
+        (
+            ["--namespace", "shop", "--metadata", "NAMESPACE=pay"],
+            "--metadata NAMESPACE=pay differ: remove one",
+        ),
+        (["--metadata", "a=1", "--metadata", "a=2"], "a is given twice: remove one"),
+        (["--certificate-provider", "a=/b", "--certificate-provider", "a=/c"], "a is given twice"),
+        (["--authority", "a/b=h:1"], "'a/b' is not the name of an authority"),
+        (["--server", "h:1"], "h:1 is given twice: remove one"),
+    ],
+)
+def test_options_that_contradict_each_other_are_refused(
+    steerway: Run, arguments: list[str], reason: str
+) -> None:
+    """Instead of the last one applying."""
+    code, out, err = steerway("bootstrap", "--server", "h:1", *arguments)
+    assert (code, out) == (2, "")
+    assert reason in " ".join(err.split())
