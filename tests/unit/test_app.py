@@ -21,7 +21,7 @@ from steerway.catalog.locality.client_zone import MAX_CLAIMED, MAX_CLAIMED_BY_NE
 from steerway.commit import Commit, Put
 from steerway.config import KubernetesSettings, Settings
 from steerway.control import classifier, local_cluster
-from steerway.errors import EngineError, SettingsError, SourceError
+from steerway.errors import EngineError, ListenError, SettingsError, SourceError
 from steerway.sources.objects.core import Service, ServiceMeta, ServicePort, ServiceSpec
 from steerway.sources.store import Batch, ObjectStore
 from steerway.translate.translator import Translator
@@ -374,7 +374,7 @@ async def test_an_address_that_is_taken_is_an_error(serve: Serve, manifests: Fil
         address = f"127.0.0.1:{taken.getsockname()[1]}"
         with pytest.raises(EngineError, match=address):
             await serve(settings(files=(manifests.directory,), listen=address)).ended()
-        with pytest.raises(SettingsError, match=address):
+        with pytest.raises(ListenError, match=address):
             await serve(settings(files=(manifests.directory,), admin=address)).ended()
 
 
