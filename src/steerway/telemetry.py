@@ -69,7 +69,7 @@ PROBLEMS = Gauge("steerway_problems", "Objects and documents that are skipped no
 INTERNAL_ERRORS = Counter(
     "steerway_internal_errors",
     "Unexpected errors that were kept to the part of the input that caused them. Above 0: report a defect.",
-    ["part"],  # file, document, object, event, service, answer, batch, ...
+    ["part"],  # each of runtime.isolation.Part
     registry=REGISTRY,
 )
 LOG_LINES_SUPPRESSED = Counter(

@@ -50,7 +50,7 @@ class EngineEvents:
         """Handle events until cancelled."""
         async for events in self._engine.events(lambda: self._demands.batch_size):
             for kind, group in itertools.groupby(events, type):
-                with isolated(f"event {kind.__name__}"):
+                with isolated("engine_event", kind=kind.__name__):
                     self._handlers[kind](list(group))
 
 

@@ -10,12 +10,46 @@ import traceback
 from collections.abc import Callable
 from functools import partial
 from types import TracebackType
-from typing import ParamSpec, TypeVar
+from typing import Literal, ParamSpec, TypeAlias, TypeVar, get_args
 
 import structlog
 
 from steerway import telemetry
 from steerway.text import bounded
+
+Part: TypeAlias = Literal[
+    "absent names",
+    "answer",
+    "batch",
+    "call",
+    "client",
+    "commit",
+    "credentials",
+    "demand",
+    "document",
+    "engine_event",
+    "event",
+    "file",
+    "finding",
+    "http_connection",
+    "http_request",
+    "informer",
+    "injection",
+    "injection_certificate",
+    "listener",
+    "object",
+    "reporter",
+    "resource",
+    "service",
+    "status",
+    "watch",
+    "window",
+]
+"""The values of the metric's label `part`."""
+
+# Alerts compare a counter with its value before: the first error needs a 0 before it.
+for _part in get_args(Part):
+    telemetry.INTERNAL_ERRORS.labels(_part)
 
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
@@ -34,7 +68,7 @@ class Isolated:
 
     __slots__ = ("_about", "_part", "_passes", "failure")
 
-    def __init__(self, part: str, passes: tuple[type[Exception], ...], about: dict[str, object]) -> None:
+    def __init__(self, part: Part, passes: tuple[type[Exception], ...], about: dict[str, object]) -> None:
         self._part = part
         self._passes = passes
         self._about = about
@@ -53,13 +87,13 @@ class Isolated:
         return True
 
 
-def isolated(part: str, *passes: type[Exception], **about: object) -> Isolated:
-    """Isolate a part. `part` is a value of the metric's label, one of few; errors of the types `passes` are expected,
+def isolated(part: Part, *passes: type[Exception], **about: object) -> Isolated:
+    """Isolate a part. Errors of the types `passes` are expected,
     and go through; `about` names the object in the log."""
     return Isolated(part, passes, about)
 
 
-def or_else(part: str, function: Callable[_P, _R], fallback: Callable[_P, _R]) -> Callable[_P, _R]:
+def or_else(part: Part, function: Callable[_P, _R], fallback: Callable[_P, _R]) -> Callable[_P, _R]:
     """`function`, isolated as a part; where it fails, what `fallback` returns for the same arguments."""
 
     def call(*args: _P.args, **kwargs: _P.kwargs) -> _R:
@@ -70,7 +104,7 @@ def or_else(part: str, function: Callable[_P, _R], fallback: Callable[_P, _R]) -
     return call
 
 
-def _report(part: str, failure: str, error: Exception, about: dict[str, object]) -> None:
+def _report(part: Part, failure: str, error: Exception, about: dict[str, object]) -> None:
     """Count and log one error."""
     telemetry.INTERNAL_ERRORS.labels(part).inc()
     # The frames of a line that is left out are not looked up.

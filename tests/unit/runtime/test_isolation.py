@@ -1,7 +1,7 @@
 """Isolation: a failure stays in its part, is counted every time and logged within limits."""
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 import structlog
@@ -10,18 +10,19 @@ from structlog.testing import capture_logs
 from steerway import telemetry
 from steerway.catalog.model.mesh import ServiceId
 from steerway.log.limit import LogLimiter
+from steerway.runtime import isolation
 from steerway.runtime.isolation import isolated
 from steerway.text import MAX_TEXT
 
 
 def fail(error: Exception, **about: Any) -> str:
-    with isolated("test", **about) as run:
+    with isolated("service", **about) as run:
         raise error
     return run.failure
 
 
 def count(metric: str = "steerway_internal_errors_total", **labels: str) -> float:
-    return telemetry.REGISTRY.get_sample_value(metric, labels or {"part": "test"}) or 0.0
+    return telemetry.REGISTRY.get_sample_value(metric, labels or {"part": "service"}) or 0.0
 
 
 class World:
@@ -47,14 +48,14 @@ def world() -> Iterator[World]:
 def test_an_error_ends_its_part_only() -> None:
     """A success has no failure."""
     assert fail(ValueError("no")) == "ValueError('no')"
-    with isolated("test") as run:
+    with isolated("service") as run:
         pass
     assert run.failure == ""
 
 
 def test_exceptions_that_end_the_process_are_raised() -> None:
     """Cancellation, SystemExit and Ctrl-C."""
-    with pytest.raises(KeyboardInterrupt), isolated("test"):
+    with pytest.raises(KeyboardInterrupt), isolated("service"):
         raise KeyboardInterrupt
 
 
@@ -65,16 +66,16 @@ def test_every_error_is_counted_and_a_few_are_logged(world: World) -> None:
         fail(ValueError("no"), object=ServiceId("a", "b"), peer=f"10.0.0.{number}:1")
     world.now += 10
     fail(KeyError("k"), object="Service a/c")
-    with isolated("other"):
+    with isolated("object"):
         raise ValueError
     assert count() == before + 6
     assert count("steerway_log_lines_suppressed_total", event="internal_error") == suppressed + 4
     first, second, other = world.lines
     assert [(line["part"], line["object"], line.get("suppressed")) for line in (first, second)] == [
-        ("test", "a/b", None),
-        ("test", "Service a/c", 4),
+        ("service", "a/b", None),
+        ("service", "Service a/c", 4),
     ]
-    assert other["part"] == "other"
+    assert other["part"] == "object"
     assert first["error"] == "ValueError('no')"
     assert "test_isolation.py" in first["at"]
     assert "\n" not in str(world.lines)
@@ -92,3 +93,11 @@ def test_frames_of_a_dropped_line_are_not_read() -> None:
     with capture_logs() as lines:
         fail(ValueError("no"))
     assert callable(lines[0]["at"])
+
+
+def test_every_part_has_a_counter_from_the_start() -> None:
+    """An alert on its increase needs the 0 before the first error."""
+    for part in get_args(isolation.Part):
+        assert (
+            telemetry.REGISTRY.get_sample_value("steerway_internal_errors_total", {"part": part}) is not None
+        )
