@@ -66,7 +66,7 @@ def _object_name(_context: click.Context, _option: click.Parameter, value: str) 
     type=click.Choice(["json", "configmap", "env"]),
     default="json",
     show_default=True,
-    help=f"A file, a Kubernetes ConfigMap with it, or {VARIABLE}=… for a shell",
+    help=f"A file, a Kubernetes ConfigMap with it, or `export {VARIABLE}=…` for a shell",
 )
 @click.option(
     "--name",
@@ -105,7 +105,7 @@ def bootstrap(
         file = "bootstrap.json" if client == "grpc" else "envoy.json"
         terminal.write(_config_map(name, made.node.metadata.get(NAMESPACE, ""), {file: document}))
     elif output == "env":
-        terminal.write(f"{VARIABLE}={shlex.quote(json.dumps(document, separators=(',', ':')))}")
+        terminal.write(f"export {VARIABLE}={shlex.quote(json.dumps(document, separators=(',', ':')))}")
     else:
         terminal.write(json.dumps(document, indent=2))
     if shared_id:

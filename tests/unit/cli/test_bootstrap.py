@@ -248,7 +248,7 @@ def test_a_shell_reads_the_environment_form(steerway: Run) -> None:
         "bootstrap", "--server", "a:1", "--node-id", "it's", "--output", "env", "--namespace", "shop"
     )
     assert code == 0
-    script = f"export {out}\nprintenv GRPC_XDS_BOOTSTRAP_CONFIG"
+    script = f"{out}\nprintenv GRPC_XDS_BOOTSTRAP_CONFIG"
     printed = subprocess.run(["/bin/sh", "-c", script], capture_output=True, text=True, check=True).stdout
     assert json.loads(printed)["node"]["id"] == "it's"
 
