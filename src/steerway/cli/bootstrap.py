@@ -13,6 +13,7 @@ from steerway.bootstrap.address import ServerAddress
 from steerway.bootstrap.limitation import limitations
 from steerway.cli import terminal
 from steerway.cli.client_options import VARIABLE, address, addresses, bootstrap_of, client_options
+from steerway.cli.parameter import require
 from steerway.config.unit import LABEL
 from steerway.translate.client.metadata import NAMESPACE, ROLES, SIDECAR
 
@@ -96,6 +97,13 @@ def bootstrap(
     """
     if client == "envoy" and output == "env":
         raise click.UsageError("an Envoy reads no environment variable: use --output json with envoy -c FILE")
+    for option, used, requirement in (
+        ("envoy_role", client == "envoy", "--for envoy"),
+        ("envoy_admin", client == "envoy", "--for envoy"),
+        ("name", output == "configmap", "--output configmap"),
+        ("refresh_seconds", options["providers"], "--certificate-provider"),
+    ):
+        require(option, requirement, used=bool(used))
     shared_id = "" if options["node_id"] or output != "configmap" else name
     if shared_id:
         options["node_id"] = shared_id

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 
 class ManifestPath(click.Path):
@@ -44,3 +45,11 @@ def admin_url(_context: click.Context, _option: click.Parameter, value: str) -> 
     if not valid or parts.username is not None:
         raise click.BadParameter(f"{value!r} is not http://HOST:PORT with a port from 1 to 65535")
     return url.rstrip("/")
+
+
+def require(parameter: str, requirement: str, *, used: bool) -> None:
+    """Raises click.UsageError if an option is given that has no effect without another, the requirement."""
+    context = click.get_current_context()
+    if not used and context.get_parameter_source(parameter) is ParameterSource.COMMANDLINE:
+        flag = next(option.opts[0] for option in context.command.params if option.name == parameter)
+        raise click.UsageError(f"{flag} has no effect without {requirement}: add it, or remove {flag}")
