@@ -42,6 +42,10 @@ class ServerAddress:
                 ipaddress.IPv6Address(host)
             except ValueError:
                 raise SettingsError(f"{text!r} is not HOST:PORT: {host} is not an IPv6 address") from None
+        elif ".." in host or (re.fullmatch(r"[0-9.]+", host) and not _is_ip(host)):
+            raise SettingsError(
+                f"{text!r} is not HOST:PORT: {host} is neither a host name nor an IPv4 address"
+            )
         return cls(host, port)
 
     @property
@@ -49,13 +53,17 @@ class ServerAddress:
         """Whether the host is resolved by DNS."""
         if self.path:
             return False
-        try:
-            ipaddress.ip_address(self.host)
-        except ValueError:
-            return True
-        return False
+        return not _is_ip(self.host)
 
     def __str__(self) -> str:
         if self.path:
             return f"{_UNIX}{self.path}"
         return f"[{self.host}]:{self.port}" if ":" in self.host else f"{self.host}:{self.port}"
+
+
+def _is_ip(host: str) -> bool:
+    try:
+        ipaddress.ip_address(host)
+    except ValueError:
+        return False
+    return True

@@ -323,6 +323,8 @@ def test_bad_input_is_quoted_with_the_form_that_is_expected(
         (["--name", "a"], "--name has no effect without --output configmap"),
         (["--certificate-refresh-seconds", "5"], "--certificate-refresh-seconds has no effect without"),
         (["--authority", "a/b=h:1"], "'a/b' is not the name of an authority"),
+        (["--server", "x..y:1"], "x..y is neither a host name nor an IPv4 address"),
+        (["--server", "999.1.1.1:1"], "999.1.1.1 is neither a host name nor an IPv4 address"),
         (["--server", "h:1"], "h:1 is given twice: remove one"),
     ],
 )
