@@ -116,7 +116,7 @@ async def measure(count: int, rounds: int, folder: Path) -> list[Cost]:
     plane = app.ControlPlane(settings)
     watch = asyncio.create_task(stall.watch())
     changed = asyncio.Event()
-    plane._store.listen(lambda changes: _note(changes, changed))
+    plane._local.store.listen(lambda changes: _note(changes, changed))
     cpu = time.process_time()
     serving = asyncio.create_task(plane.serve(lambda _: None))
     while plane._phase == "starting":  # noqa: ASYNC110 - the phase has no event
@@ -134,7 +134,7 @@ async def measure(count: int, rounds: int, folder: Path) -> list[Cost]:
                 await changed.wait()
                 await asyncio.sleep(_AFTERWARDS_SECONDS)
                 # The phases of a commit have no event.
-                while plane._store.partial or plane._debouncer._window.due is not None:  # noqa: ASYNC110
+                while plane._local.store.partial or plane._local.debouncer._window.due is not None:  # noqa: ASYNC110
                     await asyncio.sleep(_AFTERWARDS_SECONDS)
             costs.append(Cost(change, time.process_time() - cpu, stall.take()))
     watch.cancel()

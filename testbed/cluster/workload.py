@@ -8,27 +8,47 @@ from testbed.manifest import Manifest
 
 PORT = 50051
 _CHECKOUT = Path(__file__).parents[2]
-_PRE_STOP_SECONDS = 3
+PRE_STOP_SECONDS = 3
 """How long a pod that is to go still takes calls, so that clients are notified first; common practice."""
 
 
-def deployment(name: str, namespace: str, replicas: int, min_ready_seconds: int = 0) -> Manifest:
+def deployment(
+    name: str,
+    namespace: str,
+    replicas: int,
+    min_ready_seconds: int = 0,
+    pre_stop_seconds: int = PRE_STOP_SECONDS,
+) -> Manifest:
     """A Deployment that never has less than its number of ready pods while it rolls. A new pod counts as one of them
     when it was ready for `min_ready_seconds`."""
     strategy = {"rollingUpdate": {"maxSurge": 1, "maxUnavailable": 0}}
     return _workload(
-        "Deployment", name, namespace, replicas, strategy=strategy, minReadySeconds=min_ready_seconds
+        "Deployment",
+        name,
+        namespace,
+        replicas,
+        pre_stop_seconds,
+        strategy=strategy,
+        minReadySeconds=min_ready_seconds,
     )
 
 
 def stateful_set(name: str, namespace: str, replicas: int) -> Manifest:
     """A StatefulSet; its Service has the same name. All pods start at once."""
     return _workload(
-        "StatefulSet", name, namespace, replicas, serviceName=name, podManagementPolicy="Parallel"
+        "StatefulSet",
+        name,
+        namespace,
+        replicas,
+        PRE_STOP_SECONDS,
+        serviceName=name,
+        podManagementPolicy="Parallel",
     )
 
 
-def _workload(kind: str, name: str, namespace: str, replicas: int, **spec: object) -> Manifest:
+def _workload(
+    kind: str, name: str, namespace: str, replicas: int, pre_stop_seconds: int, **spec: object
+) -> Manifest:
     labels = {"app": name}
     return {
         "apiVersion": api_version(kind),
@@ -37,13 +57,13 @@ def _workload(kind: str, name: str, namespace: str, replicas: int, **spec: objec
         "spec": {
             "replicas": replicas,
             "selector": {"matchLabels": labels},
-            "template": {"metadata": {"labels": labels}, "spec": _pod()},
+            "template": {"metadata": {"labels": labels}, "spec": _pod(pre_stop_seconds)},
             **spec,
         },
     }
 
 
-def _pod() -> Manifest:
+def _pod(pre_stop_seconds: int) -> Manifest:
     container = {
         "name": "server",
         "image": "none",
@@ -54,6 +74,6 @@ def _pod() -> Manifest:
         ],
         "ports": [{"name": "grpc", "containerPort": PORT}],
         "readinessProbe": {"periodSeconds": 1, "tcpSocket": {"port": PORT}},
-        "lifecycle": {"preStop": {"sleep": {"seconds": _PRE_STOP_SECONDS}}},
+        "lifecycle": {"preStop": {"sleep": {"seconds": pre_stop_seconds}}},
     }
-    return {"terminationGracePeriodSeconds": 10, "containers": [container]}
+    return {"terminationGracePeriodSeconds": pre_stop_seconds + 7, "containers": [container]}

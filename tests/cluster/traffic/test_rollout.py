@@ -20,7 +20,7 @@ from testbed.cluster.cluster import Cluster
 from testbed.cluster.command import API_SERVER, NODES
 from testbed.cluster.namespace import Namespace
 from testbed.cluster.pod_program import THREADS
-from testbed.cluster.workload import PORT, deployment
+from testbed.cluster.workload import PORT, PRE_STOP_SECONDS, deployment
 from testbed.manifest import service
 from testbed.process.control_plane import ControlPlane
 from testbed.process.deadline import until
@@ -32,6 +32,9 @@ REPLICAS = 3
 MIN_READY_SECONDS = 3
 """Keeps the restart slower than steerway and its clients are at finding each other again: a client that knows none of
 the pods that are left has no backend."""
+RESTART_SECONDS = 20
+"""For how long a pod that goes takes calls where steerway restarts: longer than the restart and the back-off of
+clients, which leave such a pod only when steerway is back."""
 LIBRARIES = ("grpcio", "grpc-go")
 
 
@@ -57,11 +60,13 @@ NOTHING: dict[str, list[Answer]] = {library: [] for library in LIBRARIES}
 
 
 @pytest.fixture
-def before(namespace: Namespace) -> dict[str, str]:
-    """A Deployment with its Service; its pods before the restart, by name."""
+def before(request: pytest.FixtureRequest, namespace: Namespace) -> dict[str, str]:
+    """A Deployment with its Service; its pods before the restart, by name. The parameter is for how many seconds a pod
+    that goes takes calls."""
+    seconds = getattr(request, "param", PRE_STOP_SECONDS)
     ports, selector = {"grpc": PORT}, {"app": "backend"}
     backend = service("backend", ports, headless=True, namespace=namespace.name, selector=selector)
-    namespace.api.apply(backend, deployment("backend", namespace.name, REPLICAS, MIN_READY_SECONDS))
+    namespace.api.apply(backend, deployment("backend", namespace.name, REPLICAS, MIN_READY_SECONDS, seconds))
     return namespace.wait_for_pods("backend", REPLICAS)
 
 
@@ -110,6 +115,7 @@ def test_no_call_fails(before: dict[str, str], namespace: Namespace, steer: Stee
     assert calls.failures() == NOTHING
 
 
+@pytest.mark.parametrize("before", [RESTART_SECONDS], indirect=True)
 def test_no_call_fails_when_steerway_is_killed_on_the_way(
     before: dict[str, str], namespace: Namespace, steer: Steer, connect: Connect
 ) -> None:
