@@ -87,10 +87,11 @@ class Authenticators:
 
     def warn(self) -> None:
         """Log what an operator should know of these settings."""
-        if self.authenticators and (exposed := self._exposed_tokens()):
-            log.warning("tokens_in_clear_text", reason=exposed.reason, hint=exposed.hint)
-        elif not self.authenticators:
-            log.warning("no_authentication", reason=_NO_AUTHENTICATION.reason, hint=_NO_AUTHENTICATION.hint)
+        for warning in self.warnings():
+            if warning is _NO_AUTHENTICATION:
+                log.warning("no_authentication", reason=warning.reason, hint=warning.hint)
+            else:
+                log.warning("tokens_in_clear_text", reason=warning.reason, hint=warning.hint)
 
     def warnings(self) -> list[Problem]:
         """The same as a list."""
