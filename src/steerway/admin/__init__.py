@@ -1,6 +1,6 @@
 """The admin HTTP server: a page, JSON under `/api/v1`, `/metrics`, `/healthz` and `/readyz`.
 
-It is read-only; `view.py` lists what it reads.
+It is read-only; `view` lists what it reads.
 """
 
 from steerway.admin.server import AdminServer

@@ -2,7 +2,8 @@
 
 from collections.abc import Callable, Collection
 
-from steerway.admin.api.http_route import PROBES, application
+from steerway.admin.api.http_route import application
+from steerway.admin.api.route import probe
 from steerway.admin.view import AdminView
 from steerway.http import Hosts, HttpLimits, HttpServer
 
@@ -25,6 +26,6 @@ class AdminServer(HttpServer):
             "--admin",
             name="admin",
             limits=limits,
-            probes=PROBES,
+            probes=probe.PATHS,
             hosts=Hosts([listen.rpartition(":")[0], *hosts]),
         )

@@ -11,7 +11,7 @@ from prometheus_client.core import CounterMetricFamily
 from prometheus_client.registry import Collector
 
 from steerway import telemetry
-from steerway.admin.api.http_route import CLIENT_STATUS
+from steerway.admin.api.route.client import CLIENT_STATUS
 from steerway.admin.metrics import Exposition
 from steerway.admin.page import ENDPOINTS
 from steerway.sources.kubernetes import InformerStatus

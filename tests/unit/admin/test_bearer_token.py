@@ -5,12 +5,13 @@ from collections.abc import AsyncIterator
 import httpx
 import pytest
 
-from steerway.admin.api.http_route import PROBES, application
+from steerway.admin.api.http_route import application
+from steerway.admin.api.route import probe
 from steerway.admin.page import ENDPOINTS
 from tests.unit.admin.admin_world import World
 
 TOKEN = "right-0123456789abcdef"
-CLOSED = [path.replace("NAME", "a") for path in ENDPOINTS if path not in PROBES]
+CLOSED = [path.replace("NAME", "a") for path in ENDPOINTS if path not in probe.PATHS]
 
 
 @pytest.fixture

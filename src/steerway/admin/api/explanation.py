@@ -12,7 +12,14 @@ from steerway.admin.api.type_name import short_name
 from steerway.admin.view import AdminView, EngineView, EntryView, ResourceView, StreamView, SubscribersView
 from steerway.translate.client.audience import Audience, decode
 
-PARAMETERS = ("target", "namespace", "zone", "node", "client")
+PARAMETERS = {
+    "target": "a name that clients dial: SERVICE.NAMESPACE:PORT, or xds:///NAME",
+    "namespace": "namespace of the client",
+    "zone": "zone of the client",
+    "node": "Kubernetes node of the client",
+    "client": "library of the client, and its version: grpc-go/1.70",
+}
+"""Those of a request, each with its meaning."""
 _Key = tuple[str, str]
 _Stored = Mapping[tuple[str, str, Audience], EntryView]
 

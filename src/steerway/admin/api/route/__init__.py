@@ -1,0 +1,1 @@
+"""The HTTP routes: each module gives the operations of one subject."""

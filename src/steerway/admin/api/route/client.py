@@ -1,0 +1,73 @@
+"""Streams of clients, their status (CSDS) and their load reports."""
+
+from collections.abc import Iterable
+
+import msgspec
+from starlette.requests import Request
+from starlette.responses import Response
+
+from steerway.admin.api import load, stream
+from steerway.admin.api.route.operation import Operation, Workers, choice, encoded, json_response, text
+from steerway.admin.grpc import client_status
+from steerway.admin.view import AdminView
+
+CLIENT_STATUS = "/v3/discovery:client_status"
+"""From csds.proto: the `google.api.http` option of FetchClientStatus."""
+
+
+def operations(view: AdminView, workers: Workers) -> Iterable[Operation]:
+    """`/api/v1/streams`, `/api/v1/loads` and client status."""
+    routes = _Clients(view, workers)
+    yield Operation(
+        "/api/v1/streams",
+        routes.streams,
+        "all clients: state, names, absent names, NACKs",
+        parameters=(
+            text("node", "pattern of node ids; * stands for any text"),
+            text("type", "short name of a type, such as eds, or its full name"),
+            choice("resources", "whether each type lists its names with their versions", ("true", "false")),
+        ),
+    )
+    yield Operation("/api/v1/loads", routes.loads, "load reports of clients, by cluster and locality")
+    yield Operation(CLIENT_STATUS, routes.client_status, "client status (CSDS)", method="POST")
+
+
+class _Clients:
+    def __init__(self, view: AdminView, workers: Workers) -> None:
+        self._view = view
+        self._workers = workers
+
+    async def streams(self, request: Request) -> Response:
+        node, kind = request.query_params.get("node"), request.query_params.get("type")
+        resources = request.query_params.get("resources", "false")
+        if resources not in ("true", "false"):
+            return json_response({"error": f"resources is {resources!r}: give true or false"}, 400)
+        with_resources = resources == "true"
+
+        def answer() -> bytes:
+            engine = self._view.engine
+            streams = stream.shown(engine.streams(resources=with_resources), node, kind)
+            look = self._view.locality, self._view.identity, self._view.subscribers()
+            return msgspec.json.encode(
+                {"streams": stream.describe(streams, *look, kind, resources=with_resources)}
+            )
+
+        return encoded(await self._workers.run(answer))
+
+    async def loads(self, _request: Request) -> Response:
+        def answer() -> bytes:
+            return msgspec.json.encode(load.describe(self._view.engine.loads()))
+
+        return encoded(await self._workers.run(answer))
+
+    async def client_status(self, request: Request) -> Response:
+        """CSDS over HTTP: request and response in protobuf's JSON mapping."""
+        body = await request.body()
+
+        def answer() -> bytes:
+            return msgspec.json.encode(client_status.respond_in_json(self._view.engine, body))
+
+        try:
+            return encoded(await self._workers.run(answer))
+        except ValueError as error:
+            return json_response({"error": str(error)}, 400)
