@@ -11,6 +11,8 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from steerway.admin.api.request_error import RequestError, UnknownObjectError
+
 API = "/api/v1/"
 _THREADS = 2
 """Responses built at a time. A pool of its own, since the default one also reads files; small, since each thread
@@ -50,7 +52,12 @@ class Operation:
     async def _checked(self, request: Request) -> Response:
         if self.path.startswith(API) and (wrong := self._unknown(request)):
             return json_response({"error": wrong}, 400)
-        return await self.endpoint(request)
+        try:
+            return await self.endpoint(request)
+        except RequestError as error:
+            return json_response({"error": str(error)}, 400)
+        except UnknownObjectError as error:
+            return json_response({"error": str(error), "nearest": error.nearest}, 404)
 
     def _unknown(self, request: Request) -> str:
         """What is wrong with the names of the parameters; "" for nothing."""

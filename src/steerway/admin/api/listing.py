@@ -1,0 +1,177 @@
+"""Lists of the API: filters, pages and fields.
+
+A list is of rows of one msgspec type with an `id`, in the order of `order(id)`. The token of the next page is the id of
+the last row of a page, so that rows which come and go between two pages are neither repeated nor left out.
+"""
+
+import re
+from bisect import bisect_right
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from fnmatch import translate
+from typing import Any, Protocol, TypeVar
+
+import msgspec
+from starlette.datastructures import QueryParams
+
+from steerway.admin.api.request_error import RequestError
+from steerway.admin.api.route.operation import Parameter, choice, text
+
+MAX_LIMIT = 1000
+DEFAULT_LIMIT = 100
+OBJECT_PATTERN = r"^[^/]+/[^/]+$"
+"""`NAMESPACE/NAME`."""
+_OBJECT = re.compile(OBJECT_PATTERN)
+_NUMBER = re.compile(r"[0-9]{1,4}")
+
+
+class Row(Protocol):
+    """An item of a list."""
+
+    @property
+    def id(self) -> str: ...
+
+
+_R = TypeVar("_R", bound=Row)
+
+
+class Page(msgspec.Struct, frozen=True):
+    """Fields of the response besides `items`. `total` counts the rows after filters; `next` is the value of `after` for
+    the next page, null on the last one."""
+
+    total: int
+    next: str | None
+    replica: str
+
+
+class Query(msgspec.Struct, frozen=True):
+    """The parameters of a request for a list; "" for those not given."""
+
+    limit: int = DEFAULT_LIMIT
+    after: str = ""
+    fields: tuple[str, ...] = ()
+    q: str = ""
+    namespace: str = ""
+    service: str = ""
+    client: str = ""
+    workload: str = ""
+    state: str = ""
+
+    @property
+    def matches_client(self) -> Callable[[str], bool]:
+        """Whether a node id matches the pattern `client`; `*` stands for any text."""
+        if not self.client:
+            return lambda _: True
+        pattern = re.compile(translate(self.client))
+        return lambda node: pattern.match(node) is not None
+
+
+@dataclass(frozen=True, slots=True)
+class ListType:
+    """A list of rows of a type. `filters`: those of `Query` that it has; `states`: the values of `state`."""
+
+    row: type[msgspec.Struct]
+    filters: tuple[str, ...] = ()
+    states: tuple[str, ...] = ()
+    more: tuple[Parameter, ...] = ()
+    """Parameters of this list alone, which its operation reads itself."""
+    _fields: frozenset[str] = field(init=False, default=frozenset())
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "_fields", frozenset(self.row.__struct_fields__))
+
+    @property
+    def response(self) -> type[msgspec.Struct]:
+        """The type of the response."""
+        name = f"{self.row.__name__.removesuffix('Row')}List"
+        # `fields` may leave out any field but the id.
+        return msgspec.defstruct(name, [("items", list[self.row])], bases=(Page,), frozen=True)  # type: ignore[name-defined]
+
+    @property
+    def parameters(self) -> tuple[Parameter, ...]:
+        """Those of its operation."""
+        known = {
+            "q": text("q", "text that the id contains, in any case"),
+            "namespace": text("namespace", "namespace of the object"),
+            "service": _object("service", "a service, as NAMESPACE/NAME"),
+            "client": text("client", "pattern of node ids; * stands for any text"),
+            "workload": _object("workload", "a client workload, as NAMESPACE/NAME"),
+            "state": choice("state", "the state", self.states),
+        }
+        number = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
+        names = {"type": "array", "items": {"enum": sorted(self._fields)}, "minItems": 1}
+        return (
+            Parameter("limit", "items of a page", number),
+            text("after", "the token `next` of the previous page"),
+            Parameter("fields", "fields of the items, separated by commas; the id is always present", names),
+            *(known[name] for name in self.filters),
+            *self.more,
+        )
+
+    def parse(self, query: QueryParams) -> Query:
+        """The parameters of a request; RequestError for an invalid value."""
+        fields = tuple(query["fields"].split(",")) if "fields" in query else ()
+        if unknown := [name for name in fields if name not in self._fields]:
+            raise RequestError(f"no field is called {unknown[0]!r}: give {', '.join(sorted(self._fields))}")
+        given = {name: query[name] for name in self.filters if name in query}
+        for name in ("service", "workload"):
+            if name in given and not _OBJECT.match(given[name]):
+                raise RequestError(f"{name} is {given[name]!r}: give NAMESPACE/NAME")
+        if "state" in given and given["state"] not in self.states:
+            raise RequestError(f"no state is called {given['state']!r}: give {', '.join(self.states)}")
+        return Query(
+            limit=_limit(query.get("limit", str(DEFAULT_LIMIT))),
+            after=query.get("after", ""),
+            fields=fields,
+            **given,
+        )
+
+
+def page(
+    rows: Sequence[_R],
+    query: Query,
+    replica: str,
+    *,
+    order: Callable[[str], Any] = str,
+    complete: Callable[[Sequence[_R]], Sequence[Any]] | None = None,
+) -> bytes:
+    """The response: a page of rows, which are filtered and in the order of `order(id)`.
+
+    `complete` gets the rows of the page and returns those to show, for fields that are not computed for all rows.
+    RequestError for an invalid token.
+    """
+    start = 0
+    if query.after:
+        try:
+            after = order(query.after)
+        except ValueError:
+            raise RequestError(f"after is {query.after!r}: give the token next of a page") from None
+        start = bisect_right(rows, after, key=lambda row: order(row.id))
+    shown: Sequence[Any] = rows[start : start + query.limit]
+    more = start + query.limit < len(rows)
+    token = shown[-1].id if shown and more else None
+    if complete is not None:
+        shown = complete(shown)
+    items = [_selected(row, query.fields) for row in shown] if query.fields else shown
+    return msgspec.json.encode({"items": items, "total": len(rows), "next": token, "replica": replica})
+
+
+def containing(rows: Iterable[_R], query: Query) -> list[_R]:
+    """Rows whose id contains the text `q`, in any case."""
+    wanted = query.q.casefold()
+    return [row for row in rows if wanted in row.id.casefold()] if wanted else list(rows)
+
+
+def _selected(row: Any, fields: Iterable[str]) -> dict[str, Any]:
+    return {"id": row.id} | {name: getattr(row, name) for name in fields}
+
+
+def _limit(value: str) -> int:
+    number = int(value) if _NUMBER.fullmatch(value) else 0
+    if not 1 <= number <= MAX_LIMIT:
+        raise RequestError(f"limit is {value!r}: give a number from 1 to {MAX_LIMIT}")
+    return number
+
+
+def _object(name: str, what: str) -> Parameter:
+    return Parameter(name, what, {"type": "string", "pattern": OBJECT_PATTERN})
