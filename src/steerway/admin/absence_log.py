@@ -7,7 +7,6 @@ at a lower rate than that of `steerway.log.limit`.
 """
 
 import asyncio
-import re
 import shlex
 import time
 from collections import Counter, OrderedDict
@@ -18,6 +17,7 @@ from typing import Protocol
 import structlog
 
 from steerway.errors import TranslateError
+from steerway.inventory.workload import prefix
 from steerway.peer import network
 from steerway.runtime.isolation import isolated
 from steerway.text import bounded
@@ -44,14 +44,6 @@ MAX_REMEMBERED = 10_000
 MAX_LINES = 30
 """Burst of lines; `LINES_PER_SECOND` on average. Further names are reported later."""
 LINES_PER_SECOND = 0.2
-
-_RANDOM = "[bcdf-hj-np-tv-xz2456789]"
-"""Characters of generated names in Kubernetes."""
-_OF_DEPLOYMENT = re.compile(f"-{_RANDOM}{{6,10}}-{_RANDOM}{{5}}$")
-"""The suffix of a Deployment's pods: the hash of its template, and a random part."""
-_OF_OTHERS = re.compile(rf"-(\d+|{_RANDOM}{{5}})$")
-"""The suffix of the pods of a StatefulSet or a DaemonSet."""
-_UNIQUE = re.compile(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", re.IGNORECASE)
 
 
 class AbsenceView(Protocol):
@@ -171,7 +163,7 @@ class AbsenceLog:
             if memory.reported or waits or id(memory) in due:
                 continue
             # Clients choose their namespace and id, but not their network.
-            origin = network(row.peer), decode(row.audience).namespace, workload(row.node_id)
+            origin = network(row.peer), decode(row.audience).namespace, prefix(row.node_id)
             due[id(memory)] = turns[origin], memory, row
             turns[origin] += 1
         ranks: Counter[str] = Counter()
@@ -184,7 +176,7 @@ class AbsenceLog:
 
     def _remember(self, row: AbsenceView, now: float) -> _Memory:
         # The hash of str is seeded: a client cannot choose names that collide with those of others.
-        key = hash((decode(row.audience).namespace, workload(row.node_id), row.type_url, row.name))
+        key = hash((decode(row.audience).namespace, prefix(row.node_id), row.type_url, row.name))
         memory = self._memories.get(key)
         if memory is None or now - memory.missed_at > FORGET_SECONDS:
             memory = self._memories[key] = _Memory(now, now)
@@ -201,7 +193,7 @@ class AbsenceLog:
         log.warning(
             "absent_name",
             namespace=namespace,
-            workload=bounded(workload(row.node_id)),
+            workload=bounded(prefix(row.node_id)),
             peer=row.peer,
             type=row.type_url.rpartition(".")[2],
             name=bounded(row.name),
@@ -219,17 +211,3 @@ class AbsenceLog:
         except TranslateError:
             return "see /api/v1/resources on the admin port for the names of this type"
         return shlex.join(["steerway", "explain", bounded(name), "--namespace", namespace])
-
-
-def workload(node_id: str) -> str:
-    """The common part of the node ids of one workload: `web` for `web-6d4cf56db6-x7k2p.shop`.
-
-    Recognized: ids that begin with the name of a pod or host, and those of Istio (`sidecar~IP~POD.NAMESPACE~DOMAIN`).
-    "" for a random id.
-    """
-    parts = node_id.split("~")
-    pod = (parts[2] if len(parts) == 4 else parts[0]).partition(".")[0]
-    if _UNIQUE.fullmatch(pod):
-        return ""
-    name = _OF_DEPLOYMENT.sub("", pod)
-    return name if name != pod else _OF_OTHERS.sub("", pod)

@@ -10,7 +10,7 @@ import pytest
 import structlog
 
 from steerway.admin import absence_log
-from steerway.admin.absence_log import FORGET_SECONDS, LOOK_SECONDS, MAX_LINES, AbsenceLog, workload
+from steerway.admin.absence_log import FORGET_SECONDS, LOOK_SECONDS, MAX_LINES, AbsenceLog
 from testbed.process.deadline import PATIENCE_SECONDS
 from tests.unit.admin.admin_world import CLUSTER, LISTENER
 
@@ -187,22 +187,3 @@ async def test_an_answer_makes_it_look_at_once(monkeypatch: pytest.MonkeyPatch, 
         looks = [[row.stream for row in await reports.get()] for _ in range(3)]
         running.cancel()
     assert looks == [[1], [2], []]
-
-
-@pytest.mark.parametrize(
-    ("node_id", "expected"),
-    [
-        ("web-6d4cf56db6-x7k2p", "web"),
-        ("web-api-6d4cf56db6-x7k2p.shop", "web-api"),
-        ("db-12", "db"),
-        ("agent-x7k2p", "agent"),
-        ("web-front", "web-front"),
-        ("laptop~8f2b", "laptop"),
-        ("sidecar~10.0.0.7~web-6d4cf56db6-x7k2p.shop~shop.svc.cluster.local", "web"),
-        ("2f1e9d1c-0b7a-4a53-9d4e-0c8f6a7b1e2d", ""),
-        ("", ""),
-    ],
-)
-def test_clients_of_a_workload_share_a_prefix(node_id: str, expected: str) -> None:
-    """Of the names that Kubernetes and bootstrap generators give."""
-    assert workload(node_id) == expected

@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from steerway.catalog.locality.client_zone import ClaimedZones
 from steerway.catalog.locality.pod_index import PodIndex, address_of
+from steerway.catalog.locality.pod_owner import owner_of
 from steerway.catalog.locality.traffic_distribution import UNKNOWN, ClientLocality
 from steerway.sources.objects.core import Pod
 
@@ -23,6 +24,9 @@ class PodLocality(NamedTuple):
     node: str = ""
     region: str = ""
     zone: str = ""
+    owner_kind: str = ""
+    owner: str = ""
+    """The controller of the pod, such as a Deployment; the pod itself where it has none."""
 
 
 class ClientLocalities:
@@ -74,10 +78,13 @@ class PodLocalities:
         address = address_of(peer)
         if pods := [pod for pod in self._index.pods(address) if not pod.spec.host_network]:
             pod = max(pods, key=_liveliness)
+            kind, owner = owner_of(pod)
             return self._at(pod.spec.node_name)._replace(
                 namespace=pod.metadata.namespace,
                 pod=pod.metadata.name,
                 service_account=pod.spec.service_account_name,
+                owner_kind=kind,
+                owner=owner,
             )
         name = self._index.node_at(address)
         return self._at(name) if name else None

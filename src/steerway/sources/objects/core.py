@@ -137,13 +137,30 @@ class EndpointSlice(Slim, frozen=True):
         return ObjectKey("EndpointSlice", self.metadata.namespace, self.metadata.name)
 
 
+class OwnerReference(Slim, frozen=True):
+    """The object that a Pod belongs to. One of them at the most is its controller."""
+
+    kind: str = ""
+    name: str = ""
+    controller: bool = False
+
+
+class PodLabels(Slim, frozen=True):
+    """The label of a Deployment's pods that ends the name of their ReplicaSet; the others are dropped."""
+
+    template_hash: str = msgspec.field(default="", name="pod-template-hash")
+
+
 class PodMeta(Slim, frozen=True):
-    """`creation_timestamp` is RFC 3339 in UTC, so that its order is the order of time."""
+    """`creation_timestamp` is RFC 3339 in UTC, so that its order is the order of time. Owners and labels: for the
+    workload of a client."""
 
     name: str
     namespace: str = ""
     creation_timestamp: str = ""
     deletion_timestamp: str | None = None
+    owner_references: list[OwnerReference] | None = None
+    labels: PodLabels | None = None
 
 
 class PodSpec(Slim, frozen=True):
@@ -162,7 +179,7 @@ class PodStatus(Slim, frozen=True):
 
 
 class Pod(Slim, frozen=True):
-    """A pod as a client: its addresses and its node. Containers, labels and conditions are not kept."""
+    """A pod as a client: its addresses, its node and its owner. Containers and conditions are not kept."""
 
     metadata: PodMeta
     spec: PodSpec = PodSpec()

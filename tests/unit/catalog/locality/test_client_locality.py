@@ -53,7 +53,7 @@ class World:
         self.index.update(self.objects.get, [obj.key for obj in objects])
 
 
-WEB = PodLocality("shop", "web-1", "web", "n1", "region-1", "zone-a")
+WEB = PodLocality("shop", "web-1", "web", "n1", "region-1", "zone-a", "Pod", "web-1")
 HOST = PodLocality(node="n1", region="region-1", zone="zone-a")
 
 

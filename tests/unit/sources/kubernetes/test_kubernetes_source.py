@@ -28,8 +28,10 @@ from steerway.sources.objects.core import (
     NodeMeta,
     NodeStatus,
     ObjectKey,
+    OwnerReference,
     Pod,
     PodIP,
+    PodLabels,
     PodMeta,
     PodSpec,
     PodStatus,
@@ -350,7 +352,20 @@ async def test_pods_and_nodes_give_the_locality_of_clients(server: FakeApiServer
         {
             "apiVersion": "v1",
             "kind": "Pod",
-            "metadata": meta | {"labels": {"app": "web"}},
+            "metadata": meta
+            | {
+                "labels": {"app": "web", "pod-template-hash": "6d4cf56db6"},
+                "ownerReferences": [
+                    {
+                        "apiVersion": "apps/v1",
+                        "kind": "ReplicaSet",
+                        "name": "web-6d4cf56db6",
+                        "uid": "9b1c",
+                        "controller": True,
+                        "blockOwnerDeletion": True,
+                    }
+                ],
+            },
             "spec": {"nodeName": "n1", "serviceAccountName": "web", "containers": [{"name": "c"}]},
             "status": {"phase": "Running", "podIP": "10.0.0.7", "podIPs": [{"ip": "10.0.0.7"}]},
         },
@@ -364,7 +379,13 @@ async def test_pods_and_nodes_give_the_locality_of_clients(server: FakeApiServer
     running = run(pods_and_nodes=True)
     await running.until(lambda: running.store.synced)
     assert running.store.get(ObjectKey("Pod", "shop", "web-1")) == Pod(
-        PodMeta("web-1", "shop", "2026-01-01T00:00:00Z"),
+        PodMeta(
+            "web-1",
+            "shop",
+            "2026-01-01T00:00:00Z",
+            owner_references=[OwnerReference("ReplicaSet", "web-6d4cf56db6", True)],
+            labels=PodLabels("6d4cf56db6"),
+        ),
         PodSpec("n1", "web"),
         PodStatus("Running", [PodIP("10.0.0.7")]),
     )
