@@ -8,14 +8,14 @@ import itertools
 import threading
 import time
 from collections.abc import Callable, Collection, Hashable, Iterable, Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from steerway.catalog.model.identity import ServiceId
 from steerway.commit import Commit
 from steerway.journal import entry as entries
 from steerway.journal.entry import MAX_REFUSALS, ClientCounts, Entry, Kind, Propagation, Refusal
 from steerway.journal.ring import Ring
-from steerway.journal.row import Rows
+from steerway.journal.row import ChangeRow, Rows
 from steerway.origin import Origin
 from steerway.sources.objects.core import ObjectKey
 
@@ -176,11 +176,11 @@ class Journal:
             detail = f"limit {limit.limit} {effect} {limit.count} {clients}; the last one is {limit.peer}"
             self._append(self._of_clients, self._entry(kind, detail))
 
-    def rows(self) -> list[dict[str, Any]]:
+    def rows(self) -> list[ChangeRow]:
         """All entries as rows of `/api/v1/changes`, newest first."""
         return [self._rows.row(entry) for entry in reversed(self.entries())]
 
-    def changed(self, after: int) -> tuple[int, list[dict[str, Any]]]:
+    def changed(self, after: int) -> tuple[int, list[ChangeRow]]:
         """Rows that are new or different since the cursor `after` (0: all), oldest first; and the next cursor."""
         entries = self.entries(after)
         cursor = max((entry.revision for entry in entries), default=after)

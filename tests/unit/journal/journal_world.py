@@ -4,6 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+import msgspec
+
 from steerway.admin.api.type_name import short_name
 from steerway.catalog.model.identity import ServiceId
 from steerway.commit import Commit, Put
@@ -86,7 +88,7 @@ class World:
         return change
 
     def rows(self) -> list[dict[str, Any]]:
-        return self.journal.rows()
+        return [msgspec.to_builtins(row) for row in self.journal.rows()]
 
     def row(self, change: int) -> dict[str, Any]:
         return next(row for row in self.rows() if row["id"] == str(change))

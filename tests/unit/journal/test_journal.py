@@ -205,15 +205,15 @@ def test_a_cursor_yields_what_is_new_or_different(world: World) -> None:
     first = world.publish()
     world.counts[first] = Counts(first, sent=1, pending=1)
     cursor, rows = world.journal.changed(0)
-    assert [row["id"] for row in rows] == [str(first)]
+    assert [row.id for row in rows] == [str(first)]
     assert world.journal.changed(cursor) == (cursor, [])
     second = world.publish()
     world.counts[first] = Counts(first, sent=1, acked=1)
     world.counts[second] = Counts(second, sent=1, pending=1)
     cursor, rows = world.journal.changed(cursor)
-    assert [(row["id"], row["clients"]["acked"]) for row in rows] == [(str(first), 1), (str(second), 0)]
+    assert [(row.id, row.clients.acked) for row in rows] == [(str(first), 1), (str(second), 0)]
     world.journal.record_nacks([Refused(second)])
-    assert [row["kind"] for row in world.journal.changed(cursor)[1]] == ["change", "nack"]
+    assert [row.kind for row in world.journal.changed(cursor)[1]] == ["change", "nack"]
 
 
 def test_the_start_and_the_age_of_the_configuration(world: World) -> None:
