@@ -1,4 +1,4 @@
-"""The `steerway` command, one file per subcommand.
+"""The `steerway` command, one file per subcommand in `command/`.
 
 `steerway --help` must answer at once: the file of a command is imported when the command runs, and imports what it
 works with in its function.
@@ -13,17 +13,28 @@ import click
 import steerway
 from steerway.cli import program, terminal
 
-_COMMANDS = {
-    "serve": "Run the control plane.",
-    "check": "Validate manifests offline.",
-    "explain": "Explain the configuration of a target for a client.",
-    "run": "Start a program with a bootstrap.",
-    "bootstrap": "Print a bootstrap for gRPC clients or Envoy.",
-    "crd": "Print the CustomResourceDefinition of TrafficPolicy.",
-    "completion": "Print a completion script.",
-    "version": "Print the version.",
+_SECTIONS = {
+    "Control plane": {
+        "serve": "Run the control plane.",
+        "check": "Validate manifests offline.",
+        "crd": "Print the CustomResourceDefinition of TrafficPolicy.",
+    },
+    "Inspection": {
+        "explain": "Explain the configuration of a target for a client.",
+    },
+    "Clients": {
+        "run": "Start a program with a bootstrap.",
+        "bootstrap": "Print a bootstrap for gRPC clients or Envoy.",
+    },
+    "Program": {
+        "completion": "Print a completion script.",
+        "version": "Print the version.",
+    },
 }
-"""Each command, which is the function of this name in the file of this name, with its line in the list."""
+"""The commands by section of the help, with their lines in it."""
+_COMMANDS = {name: line for commands in _SECTIONS.values() for name, line in commands.items()}
+_FOLDERS: dict[str, str] = {}
+"""Commands whose file is in a folder below `command/`."""
 
 
 class _Group(click.Group):
@@ -35,13 +46,18 @@ class _Group(click.Group):
     def get_command(self, _context: click.Context, name: str) -> click.Command | None:
         if name not in _COMMANDS:
             return None
-        command: click.Command = getattr(importlib.import_module(f"steerway.cli.{name}"), name)
+        function = name.replace("-", "_")
+        folder = f".{_FOLDERS[name]}" if name in _FOLDERS else ""
+        module = importlib.import_module(f"steerway.cli.command{folder}.{function}")
+        command: click.Command = getattr(module, function)
         command.short_help = _COMMANDS[name]  # which shells show beside a completion
         return command
 
     def format_commands(self, _context: click.Context, formatter: click.HelpFormatter) -> None:
-        with formatter.section("Commands"):
-            formatter.write_dl(list(_COMMANDS.items()))
+        width = max(map(len, _COMMANDS))
+        for section, commands in _SECTIONS.items():
+            with formatter.section(section):
+                formatter.write_dl([(name.ljust(width), line) for name, line in commands.items()])
 
 
 def _print_version(context: click.Context, _option: click.Parameter, value: bool) -> None:
