@@ -21,6 +21,7 @@ _SECTIONS = {
     },
     "Inspection": {
         "explain": "Explain the configuration of a target for a client.",
+        "diff": "Show what manifests would change for clients.",
     },
     "Clients": {
         "run": "Start a program with a bootstrap.",

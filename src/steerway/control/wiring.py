@@ -1,9 +1,11 @@
 """Construction of stages from settings."""
 
+from collections.abc import Callable, Iterable
 from functools import partial
 
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.federation import Federation
+from steerway.catalog.model.mesh import Service
 from steerway.catalog.service.scope import Followed, Selection
 from steerway.config import Settings
 from steerway.engine.engine import Engine, EngineOptions
@@ -13,7 +15,9 @@ from steerway.sources.debounce import Debouncer
 from steerway.sources.store import ObjectStore
 from steerway.sources.window import Delay, Window
 from steerway.translate.client import metadata
+from steerway.translate.destination import Find
 from steerway.translate.dialect.envoy import Addresses
+from steerway.translate.resource_name import LeftOut
 from steerway.translate.translator import Translator
 
 
@@ -41,15 +45,29 @@ def make_debouncer(
 
 def make_translator(settings: Settings, federation: Federation, *, scope_all: bool) -> Translator:
     """`scope_all`: authorization rules restrict subscriptions, so that every resource has a scope."""
+    return translator_of(
+        settings, federation.service, lambda: federation, federation.left_out, scope_all=scope_all
+    )
+
+
+def translator_of(
+    settings: Settings,
+    find: Find,
+    services: Callable[[], Iterable[Service]],
+    left_out: LeftOut,
+    *,
+    scope_all: bool = False,
+) -> Translator:
+    """Of services by identity, of all in the scope, and of what leaves a service out."""
     return Translator(
-        federation.service,
+        find,
         cluster_domain=settings.cluster_domain,
         scope_all=scope_all,
         load_reporting=settings.load_reporting.enabled,
         buckets=settings.subset_buckets,
-        services=lambda: federation,
+        services=services,
         listen=Addresses(settings.envoy.listen, settings.envoy.gateway_listen),
-        left_out=federation.left_out,
+        left_out=left_out,
         system_ca_file=settings.envoy.system_ca_file,
     )
 
