@@ -64,6 +64,15 @@ STATUSES = Counter(
     ["result"],  # written, unchanged, object_gone, superseded, failed
     registry=REGISTRY,
 )
+CLIENT_STREAMS = Gauge(
+    "steerway_client_streams",
+    "Open streams by library and version of the client.",
+    [
+        "library",
+        "version",
+    ],  # library: core, go, java, node, envoy, unknown; version: unknown, other beyond 100
+    registry=REGISTRY,
+)
 TASKS = Gauge("steerway_asyncio_tasks", "Tasks of the event loop, running or waiting.", registry=REGISTRY)
 PROBLEMS = Gauge("steerway_problems", "Objects and documents that are skipped now.", registry=REGISTRY)
 INTERNAL_ERRORS = Counter(

@@ -12,6 +12,7 @@ from steerway.access.result import INTERNAL, Credential, Refusal
 from steerway.access.rules import Authorization
 from steerway.admin.grpc.call_service import WaitingCall
 from steerway.control.classifier import Classifier
+from steerway.control.client_count import ClientCount
 from steerway.engine.decision import Classification, Identification, Rejection
 from steerway.engine.engine import Closed, Engine, Opened
 from steerway.runtime.isolation import isolated
@@ -36,6 +37,7 @@ class StreamAdmission:
         self._engine = engine
         self._tokens_belong_to_tls = authenticators.tokens_belong_to_tls
         self._identities: dict[int, Identity] = {}
+        self._count = ClientCount()
         self._controller = AdmissionController(
             authenticators.authenticators, authorization, claimed_namespace, self._apply
         )
@@ -53,6 +55,7 @@ class StreamAdmission:
         self._controller.close_streams([ended.stream for ended in closed])
         for ended_stream in closed:
             self._classifier.release(ended_stream.stream)
+            self._count.close(ended_stream.stream)
             self._identities.pop(ended_stream.stream, None)
             log.debug("stream_closed", stream=ended_stream.stream)
 
@@ -96,6 +99,7 @@ class StreamAdmission:
                 fields = {"identity": str(decision.identity), "method": decision.identity.kind}
                 self._identities[client.stream] = decision.identity
                 identified.append(Identification(client.stream, fields["identity"]))
+            self._count.open(client.stream, client_of(client.node))
             log.info("stream_opened", **_described(client), audience=audience, **fields)
         # Connections count for identities before the first request is answered.
         self._engine.identify(identified)
