@@ -1,4 +1,4 @@
-"""Backends as tests see them: open some, close some; what is left open ends with the test."""
+"""Backends as tests see them: open some, close some, end what is left open."""
 
 import json
 import sys
@@ -64,6 +64,10 @@ class Backends:
     def calls(self, address: str) -> list[Call]:
         """The calls that came to a backend since this was last asked, each attempt of one."""
         return [Call(**call) for call in self._do("calls", address, "calls")]
+
+    def end(self) -> None:
+        """Close all that are open, and end their calls."""
+        self._do("end", "", "end")
 
     def _do(self, what: str, address: str, answer: str, **numbers: int) -> Any:
         before = len(self._process.lines)

@@ -9,6 +9,7 @@ Run as `python backend_program.py`. Each line on standard input is a JSON comman
     {"do": "release", "address": A}                      → {"release": A}
     {"do": "report", "address": A, "percent": U, "errors": E} → {"report": A}  its answers report this load (ORCA)
     {"do": "calls", "address": A}                        → {"calls": [{"method": M, "metadata": {NAME: VALUE}}]}
+    {"do": "end", "address": ""}                         → {"end": N}       all N that are open close, their calls end
 
 A backend answers every method with its own address: at once when the request is empty; when it is a number, only once
 so many calls wait in all backends together, which shows that they were under way at the same time. "calls" are those
@@ -57,6 +58,13 @@ class Gatherings:
         with self._lock:
             barrier = self._barriers.setdefault(size, threading.Barrier(size))
         barrier.wait(GATHER_SECONDS)
+
+    def end(self) -> None:
+        """Let none wait any more, and start anew."""
+        with self._lock:
+            for barrier in self._barriers.values():
+                barrier.abort()
+            self._barriers.clear()
 
 
 class Backend(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio ships no types
@@ -111,9 +119,9 @@ class Backend(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio ships no 
             self._came.clear()
         return taken
 
-    def close(self) -> None:
-        """Stop, and return when no call is left."""
-        self._server.stop(GRACE_SECONDS).wait()
+    def close(self, seconds: float = GRACE_SECONDS) -> None:
+        """Stop, and return when no call is left; those that are left after the time are cancelled."""
+        self._server.stop(seconds).wait()
 
     def _answer(self, request: bytes, context: grpc.ServicerContext) -> bytes:
         if request:
@@ -148,6 +156,8 @@ class Program:
         if what == "close":
             self._backends.pop(address).close()
             return {"closed": address}
+        if what == "end":
+            return {what: self.end()}
         backend = self._backends[address]
         if what == "calls":
             return {what: backend.take_calls()}
@@ -160,11 +170,15 @@ class Program:
         orders[what](**numbers)
         return {what: address}
 
-    def close(self) -> None:
-        """Close all that are open."""
-        for backend in self._backends.values():
+    def end(self) -> int:
+        """Close all that are open, without the time to finish calls, and return their number."""
+        count = len(self._backends)
+        self._gatherings.end()
+        while self._backends:
+            _, backend = self._backends.popitem()
             backend.release()
-            backend.close()
+            backend.close(0)
+        return count
 
 
 def main() -> None:
@@ -174,7 +188,7 @@ def main() -> None:
         for line in sys.stdin:
             command = json.loads(line)
             print(json.dumps(program.do(command.pop("do"), **command)), flush=True)
-        program.close()
+        program.end()
 
 
 if __name__ == "__main__":

@@ -2,14 +2,15 @@
 
 import re
 import signal
-import subprocess
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
 import httpx
+from click.testing import CliRunner
 from prometheus_client.parser import text_string_to_metric_families
 
+from steerway.cli import cli
 from testbed.process.deadline import PATIENCE_SECONDS, until
 from testbed.process.process import Process, Processes, installed
 
@@ -120,11 +121,15 @@ class ControlPlane:
 
     def bootstrap(self, file: Path, *options: str, before: Sequence[str] = (), server: str = "") -> Path:
         """Write the file that `steerway bootstrap` prints for clients of this server, at `server` instead of `address`,
-        which try the servers `before` first."""
+        which try the servers `before` first.
+
+        The command runs in this process: tests make hundreds of these files.
+        """
         addresses = (*before, server or self.address)
         servers = [part for address in addresses for part in ("--server", address)]
-        command = [installed("steerway"), "bootstrap", *servers, *options]
-        file.write_text(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
+        printed = CliRunner().invoke(cli, ["bootstrap", *servers, *options])
+        assert printed.exit_code == 0, printed.output
+        file.write_text(printed.stdout)
         return file
 
     def close(self) -> None:

@@ -144,20 +144,30 @@ def linked(cluster: Cluster, forwarder: Forwarder, tmp_path: Path) -> Path:
     )
 
 
+@pytest.fixture(scope="session")
+def backend_process(cluster: Cluster) -> Iterator[Backends]:
+    """The process of the backends of all tests."""
+    with Processes() as started:
+        with cluster.network.entered():
+            opened = Backends(started)
+        yield opened
+
+
 @pytest.fixture
-def open_backends(processes: Processes) -> Open:
-    """Opens real gRPC servers on pod addresses: `open_backends(3)`, `open_backends(1, "fd00:10::%x")`."""
-    backends = Backends(processes)
+def open_backends(backend_process: Backends) -> Iterator[Open]:
+    """Opens real gRPC servers on pod addresses: `open_backends(3)`, `open_backends(1, "fd00:10::%x")`. Those that are
+    left open end with the test."""
     numbers = itertools.count(1)
 
     def start(count: int, pattern: str = "10.244.200.%d") -> list[str]:
         hosts = [pattern % next(numbers) for _ in range(count)]
         addresses = [f"[{host}]:{PORT}" if ":" in host else f"{host}:{PORT}" for host in hosts]
         for address in addresses:
-            backends.reopen(address)
+            backend_process.reopen(address)
         return addresses
 
-    return start
+    yield start
+    backend_process.end()
 
 
 @pytest.fixture

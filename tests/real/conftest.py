@@ -24,10 +24,18 @@ def processes() -> Iterator[Processes]:
         yield started
 
 
+@pytest.fixture(scope="session")
+def backend_process() -> Iterator[Backends]:
+    """The process of the backends of all tests."""
+    with Processes() as started:
+        yield Backends(started)
+
+
 @pytest.fixture
-def backends(processes: Processes) -> Backends:
-    """Real gRPC servers on loopback."""
-    return Backends(processes)
+def backends(backend_process: Backends) -> Iterator[Backends]:
+    """Real gRPC servers on loopback; those that are left open end with the test."""
+    yield backend_process
+    backend_process.end()
 
 
 @pytest.fixture
