@@ -34,8 +34,8 @@ from steerway.control.part import wait_first
 from steerway.control.publisher import Publisher
 from steerway.control.remote import remote_clusters, remote_members, wait_known
 from steerway.control.server import admin_server, call_service, rest_servers
-from steerway.control.status import LocalReport, evaluate, make_resolver, reporters, warn_unmatched
-from steerway.control.wiring import make_engine, make_translator
+from steerway.control.status import LocalReport, evaluate, make_resolver, report_start, reporters
+from steerway.control.wiring import make_engine, make_journal, make_translator
 from steerway.engine.memory import Trimmer, trim_function
 from steerway.log import setup
 from steerway.runtime.signals import Signals
@@ -80,8 +80,9 @@ class ControlPlane:
         authorization = Authorization(settings.authorization.rules)
         self._translator = make_translator(settings, self._federation, scope_all=authorization.by_rules)
         self._engine = make_engine(settings)
+        self._journal = make_journal(settings)
         self._publisher = Publisher(
-            self._local, self._federation, self._translator, self._engine, self._changing
+            self._local, self._federation, self._translator, self._engine, self._journal, self._changing
         )
         self._remotes = remote_clusters(settings, members, zones, self._publisher.refresh)
         # Clients: admission, demands, calls.
@@ -92,7 +93,7 @@ class ControlPlane:
         self._absences = AbsenceLog(self._engine, settings.cluster_domain)
         self._calls = call_service(settings, self._engine, self._admission.authorize_call)
         demands = Demands(self._translator, self._engine, self._publisher.publish, self._absences)
-        self._events = EngineEvents(self._engine, self._admission, demands, self._calls)
+        self._events = EngineEvents(self._engine, self._admission, demands, self._calls, self._journal)
         # Operators: status, Events, the admin server.
         resolver = make_resolver(self._local, self._federation)
         self._evaluator = StatusEvaluator(resolver)
@@ -157,6 +158,7 @@ class ControlPlane:
             engine=self._engine,
             classifier=classifier,
             admission=self._admission,
+            journal=self._journal,
         )
 
     def _parts(self) -> Sequence[_Part]:
@@ -179,8 +181,7 @@ class ControlPlane:
         await self._publisher.start()
         self._engine.set_serving(True)
         self._phase = "serving"
-        log.info("serving", services=len(self._local.catalog), problems=len(self._problems()))
-        warn_unmatched(self._federation)
+        report_start(self._journal, self._federation, len(self._local.catalog), len(self._problems()))
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._publisher.follow())
             loops.create_task(self._publisher.release())

@@ -22,6 +22,8 @@ ENDPOINTS = {
     "/api/v1/explain?target=NAME": "a target's resources for a client, their sources and clients; "
     "&namespace= &zone= &client=",
     "/api/v1/loads": "load reports of clients, by cluster and locality",
+    "/api/v1/changes": "what was published when, and which clients have it; &since= &kind= &service=",
+    "/api/v1/events": "changed rows as they change (server-sent events); ?topics=",
     "/api/v1/problems": "objects and documents that are skipped, each with a hint",
 }
 _UNITS = ((86400, "d"), (3600, "h"), (60, "m"), (1, "s"))

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 from steerway.config.section.authentication import AuthenticationSettings
 from steerway.config.section.authorization import AuthorizationSettings
 from steerway.config.section.debounce import DebounceSettings
+from steerway.config.section.diagnostic import JournalSettings, LogSettings
 from steerway.config.section.envoy import EnvoySettings
 from steerway.config.section.file import FileSettings
 from steerway.config.section.http import HttpSettings
@@ -20,7 +21,6 @@ from steerway.config.section.injection import InjectionSettings
 from steerway.config.section.kubernetes import KubernetesSettings
 from steerway.config.section.limit import LimitSettings
 from steerway.config.section.load_reporting import LoadReportingSettings
-from steerway.config.section.log import LogSettings
 from steerway.config.section.remote import RemoteSettings
 from steerway.config.section.server import ServerSettings
 from steerway.config.section.service import ServiceSettings
@@ -56,6 +56,7 @@ SECTIONS = (
     Section("Envoy", EnvoySettings, "envoy"),
     Section("Debounce", DebounceSettings, "debounce"),
     Section("Load reports", LoadReportingSettings, "load_reporting"),
+    Section("Journal", JournalSettings, "journal"),
     Section("Log", LogSettings),
 )
 
@@ -80,3 +81,4 @@ class Settings(
     envoy: EnvoySettings = field(default_factory=EnvoySettings)
     debounce: DebounceSettings = field(default_factory=DebounceSettings)
     load_reporting: LoadReportingSettings = field(default_factory=LoadReportingSettings)
+    journal: JournalSettings = field(default_factory=JournalSettings)

@@ -11,12 +11,15 @@ from steerway.control.admission import StreamAdmission
 from steerway.control.classifier import Classifier
 from steerway.control.local_cluster import LocalCluster
 from steerway.control.remote_cluster import RemoteCluster
+from steerway.control.server import http_limits
 from steerway.control.source import default_namespace
 from steerway.engine.engine import Engine
 from steerway.engine.loads import LoadsCollector
 from steerway.engine.stats import StatsCollector
 from steerway.explain import Explainer, Question
 from steerway.explain.subscriber import Subscribers
+from steerway.journal.journal import Journal
+from steerway.runtime.replica import replica_name
 from steerway.sources.kubernetes import InformerStatus
 from steerway.translate.protobuf.render import to_json
 from steerway.translate.translator import Translator
@@ -45,6 +48,7 @@ def admin_view(
     engine: Engine,
     classifier: Classifier,
     admission: StreamAdmission,
+    journal: Journal,
 ) -> AdminView:
     explainer = _explainer(settings, local, federation, translator)
     return AdminView(
@@ -58,6 +62,12 @@ def admin_view(
         render=to_json,
         subscribers=lambda: Subscribers(federation.peek, settings.cluster_domain, federation.ids()),
         explain=lambda parameters: explainer.explain(Question(**parameters)),
+        journal=journal,
+        replica=replica_name(),
+        max_event_streams=min(
+            settings.admin_max_event_streams,
+            http_limits(settings, settings.admin_max_connections).connections // 2,
+        ),
         collectors=(StatsCollector(engine), LoadsCollector(engine)),
     )
 

@@ -21,6 +21,7 @@ from steerway.engine.engine import (
     Panicked,
     Withdrawn,
 )
+from steerway.journal.journal import Journal
 from steerway.runtime.isolation import isolated
 
 log = structlog.get_logger()
@@ -30,9 +31,15 @@ class EngineEvents:
     """Passes events to their handlers, in the engine's order; consecutive events of one type in one call."""
 
     def __init__(
-        self, engine: Engine, admission: StreamAdmission, demands: Demands, calls: CallService
+        self,
+        engine: Engine,
+        admission: StreamAdmission,
+        demands: Demands,
+        calls: CallService,
+        journal: Journal,
     ) -> None:
         self._engine = engine
+        self._journal = journal
         self._demands = demands
         self._handlers: dict[type, Callable[[list[Any]], None]] = {
             Opened: admission.open,
@@ -42,7 +49,7 @@ class EngineEvents:
             Call: calls.answer,
             Nack: _log_nacks,
             HandshakeFailed: _log_handshakes,
-            Limited: _log_limits,
+            Limited: self._take_limits,
             Panicked: _log_panics,
         }
 
@@ -52,6 +59,10 @@ class EngineEvents:
             for kind, group in itertools.groupby(events, type):
                 with isolated("engine_event", kind=kind.__name__):
                     self._handlers[kind](list(group))
+
+    def _take_limits(self, limits: list[Limited]) -> None:
+        _log_limits(limits)
+        self._journal.record_limits(limits)
 
 
 def _log_nacks(nacks: list[Nack]) -> None:

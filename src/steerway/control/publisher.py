@@ -15,6 +15,7 @@ from steerway.catalog.model.mesh import ServiceId
 from steerway.commit import Commit
 from steerway.control.local_cluster import LocalCluster
 from steerway.engine.engine import Engine
+from steerway.journal.journal import Journal
 from steerway.origin import Origin
 from steerway.runtime import garbage
 from steerway.runtime.isolation import isolated
@@ -42,6 +43,7 @@ class Publisher:
         federation: Federation,
         translator: Translator,
         engine: Engine,
+        journal: Journal,
         changing: asyncio.Lock,
     ) -> None:
         self._store = cluster.store
@@ -51,6 +53,7 @@ class Publisher:
         self._federation = federation
         self._translator = translator
         self._engine = engine
+        self._journal = journal
         self._changing = changing
         self._started = False
 
@@ -89,7 +92,7 @@ class Publisher:
             services = await self._update_catalog(due.keys)
             resources = self._raw_resources(due.keys)
             commit = self._translator.refresh(services, resources, due.origins)
-        self._publish_change(commit, services, [name for name, _ in resources])
+        self._publish_change(commit, services, due, [name for name, _ in resources])
 
     def refresh(self, services: frozenset[ServiceId], origins: Mapping[Hashable, Origin]) -> None:
         """Publish services that changed without a change of local objects. Before `start` they are only noted."""
@@ -98,7 +101,7 @@ class Publisher:
         if self._started:
             with telemetry.TRANSLATE_SECONDS.labels("change").time():
                 commit = self._translator.refresh(services, origins=origins)
-            self._publish_change(commit, services)
+            self._publish_change(commit, services, Due(frozenset(), origins))
 
     def publish(self, commit: Commit) -> None:
         """Publish a commit; where the engine refuses it, entry by entry, so that one entry stops no other."""
@@ -120,10 +123,17 @@ class Publisher:
         return services
 
     def _publish_change(
-        self, commit: Commit, services: Iterable[ServiceId], names: Sequence[tuple[str, str]] = ()
+        self,
+        commit: Commit,
+        services: frozenset[ServiceId],
+        due: Due,
+        names: Sequence[tuple[str, str]] = (),
     ) -> None:
         """Publish a change; the engine demands again the names that were missing without these services or names."""
-        self.publish(commit)
+        if commit or services:
+            change = self._journal.reserve()
+            self.publish(commit)
+            self._journal.record(change, due.keys, services, commit, due.origins)
         self._engine.changed([str(service) for service in services], names)
 
     def _raw_resources(self, keys: Iterable[ObjectKey]) -> list[tuple[tuple[str, str], XdsResource | None]]:

@@ -6,10 +6,12 @@ from functools import partial
 
 import structlog
 
+import steerway
 from steerway.catalog.federation import Federation
 from steerway.config import Settings
 from steerway.control.local_cluster import LocalCluster
 from steerway.explain import limitation
+from steerway.journal.journal import Journal
 from steerway.report import lease
 from steerway.report.events import AboutObject
 from steerway.report.reporter import Reporter, ReporterOptions, Writer
@@ -52,8 +54,12 @@ async def evaluate(evaluator: StatusEvaluator, changing: asyncio.Lock) -> None:
         await asyncio.sleep(0 if evaluator.unfinished else _EVALUATE_SECONDS)
 
 
-def warn_unmatched(federation: Federation) -> None:
-    """Log filters that match no Service."""
+def report_start(journal: Journal, federation: Federation, services: int, problems: int) -> None:
+    """Note in the log and in the journal that clients are served from now on. Filters that match no Service are
+    logged."""
+    log.info("serving", services=services, problems=problems)
+    version = steerway.__version__
+    journal.record_start(f"steerway {version} serves {services} services, with {problems} problems")
     for problem in federation.unmatched():
         log.warning("filter_matches_nothing", where=problem.where, reason=problem.reason, hint=problem.hint)
 

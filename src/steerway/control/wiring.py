@@ -3,13 +3,17 @@
 from collections.abc import Callable, Iterable
 from functools import partial
 
+from steerway.admin.api.type_name import short_name
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.federation import Federation
 from steerway.catalog.model.mesh import Service
 from steerway.catalog.service.scope import Followed, Selection
 from steerway.config import Settings
 from steerway.engine.engine import Engine, EngineOptions
+from steerway.journal.journal import Journal
+from steerway.journal.row import Rows
 from steerway.runtime.isolation import or_else
+from steerway.runtime.replica import replica_name
 from steerway.sources.committed import Committed
 from steerway.sources.debounce import Debouncer
 from steerway.sources.store import ObjectStore
@@ -76,3 +80,8 @@ def make_engine(settings: Settings) -> Engine:
     """Raises EngineError for an option that is out of range."""
     tls = settings.tls.certificate is not None
     return Engine(EngineOptions.from_settings(settings, tls=tls, node_metadata=metadata.KEYS))
+
+
+def make_journal(settings: Settings) -> Journal:
+    """The journal of this replica."""
+    return Journal(settings.journal.max_entries, Rows(replica_name(), short_name), lambda _: ())

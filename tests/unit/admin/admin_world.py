@@ -11,6 +11,7 @@ from steerway.errors import SteerwayError
 from steerway.sources.kubernetes import InformerStatus
 from steerway.sources.store import Problem
 from steerway.translate.protobuf.render import to_json
+from tests.unit.journal.journal_world import World as Journal
 
 TYPE = "type.googleapis.com/"
 LISTENER = TYPE + "envoy.config.listener.v3.Listener"
@@ -175,6 +176,7 @@ class World:
     subscribers: Subscribers = field(default_factory=Subscribers)
     explanation: dict[str, Any] | SteerwayError = field(default_factory=dict)
     asked: Mapping[str, str] = field(default_factory=dict)
+    journal: Journal = field(default_factory=Journal)
 
     @property
     def synced(self) -> bool:
@@ -227,4 +229,7 @@ class World:
             render=to_json,
             subscribers=lambda: self.subscribers,
             explain=self.explain,
+            journal=self.journal.journal,
+            replica="steerway-0",
+            max_event_streams=2,
         )

@@ -162,16 +162,17 @@ async def test_problems_are_listed_with_their_hint(world: World, http: httpx.Asy
 async def test_nothing_but_get_is_allowed(http: httpx.AsyncClient, method: str) -> None:
     """There is nothing to change: each path answers 405 to each other method."""
     answers = [await http.request(method, path) for path in PATHS]
-    assert [answer.status_code for answer in answers] == [405] * 10
+    assert [answer.status_code for answer in answers] == [405] * len(PATHS)
     assert answers[0].json() == {"error": "Method Not Allowed"}
 
 
 async def test_every_path_of_the_page_exists(world: World, http: httpx.AsyncClient) -> None:
-    """The index lists the paths that there are."""
+    """The index lists the paths that there are. The stream of events does not end: `test_events.py`."""
     world.unsynced = []
-    listed = [path for path in ENDPOINTS if not path.endswith("NAME")]
+    listed = [path for path in ENDPOINTS if not path.endswith(("NAME", "/events"))]
     answers = [await http.get(path) for path in ["/", *listed]]
-    assert [answer.status_code for answer in answers] == [200] * 9
+    assert len(answers) > 8
+    assert {answer.status_code for answer in answers} == {200}
 
 
 async def test_an_unknown_path_names_those_that_exist(http: httpx.AsyncClient) -> None:

@@ -94,6 +94,7 @@ max_connection_age_seconds: 50
 max_connection_age_grace_seconds: 50
 admin_hosts: ["*.example"]
 admin_max_connections: 8
+admin_max_event_streams: 4
 rest_max_connections: 9
 http_request_timeout_seconds: 3
 http_idle_timeout_seconds: 4
@@ -129,6 +130,8 @@ envoy:
   listen: 127.0.0.1:15002
   gateway_listen: 0.0.0.0:80
   system_ca_file: /etc/pki/tls/certs/ca-bundle.crt
+journal:
+  max_entries: 20
 log_format: json
 log_level: warning
 """

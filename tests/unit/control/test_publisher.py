@@ -11,7 +11,7 @@ from steerway.commit import Commit, Put
 from steerway.config import Settings
 from steerway.control.local_cluster import LocalCluster
 from steerway.control.publisher import Publisher
-from steerway.control.wiring import make_engine, make_translator
+from steerway.control.wiring import make_engine, make_journal, make_translator
 from steerway.engine.engine import Engine
 from steerway.translate.translator import Translator
 from steerway.translate.xds import type_url
@@ -31,7 +31,7 @@ def publisher(engine: Engine) -> Publisher:
     cluster = LocalCluster(SETTINGS)
     federation = Federation(cluster.catalog, [], SETTINGS.cluster_policy)
     translator = make_translator(SETTINGS, federation, scope_all=False)
-    return Publisher(cluster, federation, translator, engine, asyncio.Lock())
+    return Publisher(cluster, federation, translator, engine, make_journal(SETTINGS), asyncio.Lock())
 
 
 def published(engine: Engine) -> list[str]:

@@ -13,7 +13,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from steerway.admin import page
-from steerway.admin.api.route import client, index, probe, problem, resource
+from steerway.admin.api.route import change, client, event, index, probe, problem, resource
 from steerway.admin.api.route.operation import Operation, Workers, json_response
 from steerway.admin.bearer_token import BearerToken
 from steerway.admin.view import AdminView
@@ -31,6 +31,8 @@ _SUBJECTS: tuple[_Subject, ...] = (
     client,
     resource,
     problem,
+    change,
+    event,
 )
 
 

@@ -5,7 +5,7 @@ Rows are compared without their ages, which change all the time: a viewer adds t
 
 from collections.abc import Collection, Iterable
 from functools import lru_cache
-from typing import NamedTuple, Protocol
+from typing import ClassVar, NamedTuple, Protocol
 
 import msgspec
 
@@ -16,7 +16,7 @@ AGES = frozenset({"age_seconds", "changed_age_seconds", "oldest_unacked_seconds"
 class Row(Protocol):
     """A msgspec.Struct with an id."""
 
-    __struct_fields__: tuple[str, ...]
+    __struct_fields__: ClassVar[tuple[str, ...]]
 
     @property
     def id(self) -> str: ...

@@ -8,6 +8,7 @@ from steerway.admin.view.admin import AdminView, Phase
 from steerway.admin.view.client import IdentityView, LocalityView, SubscribersView
 from steerway.admin.view.engine import EngineView
 from steerway.admin.view.informer import InformerView
+from steerway.admin.view.journal import JournalView
 from steerway.admin.view.load import DroppedLoadView, LoadsView, LocalityLoadView
 from steerway.admin.view.store import EntryView, ProblemView, StoreView
 from steerway.admin.view.stream import AbsentView, ChangeView, ResourceView, StreamView, SubscriptionView
@@ -21,6 +22,7 @@ __all__ = [
     "EntryView",
     "IdentityView",
     "InformerView",
+    "JournalView",
     "LoadsView",
     "LocalityLoadView",
     "LocalityView",

@@ -9,6 +9,7 @@ from prometheus_client.registry import Collector
 from steerway.admin.view.client import IdentityView, LocalityView, SubscribersView
 from steerway.admin.view.engine import EngineView
 from steerway.admin.view.informer import InformerView
+from steerway.admin.view.journal import JournalView
 from steerway.admin.view.store import ProblemView, StoreView
 
 Phase: TypeAlias = Literal["starting", "serving", "draining"]
@@ -22,7 +23,7 @@ class AdminView:
     called in a thread. `locality` is that of the client at an address, `identity` that of the client of a stream (None:
     no authentication). `render` converts a serialised resource of a
     type_url to JSON values. `explain` gets the parameters of a request, and raises TranslateError for an invalid one.
-    `collectors` are scraped besides `telemetry.REGISTRY`.
+    `collectors` are scraped besides `telemetry.REGISTRY`. `max_event_streams`: viewers of events at a time.
     """
 
     engine: EngineView
@@ -35,4 +36,7 @@ class AdminView:
     render: Callable[[str, bytes], dict[str, Any]]
     subscribers: Callable[[], SubscribersView]
     explain: Callable[[Mapping[str, str]], dict[str, Any]]
+    journal: JournalView
+    replica: str
+    max_event_streams: int
     collectors: Sequence[Collector] = ()

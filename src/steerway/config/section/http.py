@@ -54,6 +54,13 @@ class HttpSettings:
     further requests except probes get status 503. The number is lower when the limit of open files is low: a quarter
     of what `max_connections` leaves. The kubelet, some replicas of Prometheus and a few users need about a dozen."""
 
+    admin_max_event_streams: Annotated[
+        int, whole(1, 65536), Meta(title="Concurrent event streams of the admin server")
+    ] = 32
+    """Number of concurrent [event streams](admin.md#events-stream) of the admin server: open pages and commands with
+    `--watch`. Further ones get status 503. Half of `admin_max_connections` is the limit where that is lower, so that
+    other requests are answered."""
+
     rest_listen: Annotated[
         Address | None,
         Meta(

@@ -77,11 +77,11 @@ class Workers:
     """Threads that build responses which may be large, off the event loop."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="steerway-admin")
+        self.threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="steerway-admin")
 
     async def run(self, build: Callable[[], _T]) -> _T:
         """The result of `build` in a thread."""
-        return await asyncio.get_running_loop().run_in_executor(self._threads, build)
+        return await asyncio.get_running_loop().run_in_executor(self.threads, build)
 
 
 def text(name: str, what: str, required: bool = False, repeated: bool = False) -> Parameter:
