@@ -8,6 +8,12 @@ from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 REGISTRY = CollectorRegistry()
 """The product's own registry: nothing is registered by import side effects of other libraries."""
 
+BUILD = Gauge(
+    "steerway_build_info",
+    "1, with the versions of steerway and Python, and the architecture of the machine.",
+    ["version", "python", "architecture"],
+    registry=REGISTRY,
+)
 INFORMER_EVENTS = Counter(
     "steerway_informer_events",
     "Objects that a source added, changed or deleted.",
@@ -75,6 +81,12 @@ CLIENT_STREAMS = Gauge(
 )
 TASKS = Gauge("steerway_asyncio_tasks", "Tasks of the event loop, running or waiting.", registry=REGISTRY)
 PROBLEMS = Gauge("steerway_problems", "Objects and documents that are skipped now.", registry=REGISTRY)
+SERVICES = Gauge("steerway_services", "Services that clients can subscribe to.", registry=REGISTRY)
+CONFIG_AGE = Gauge(
+    "steerway_config_age_seconds",
+    "Time since a change of an object was published, or all objects at the start; 0 before.",
+    registry=REGISTRY,
+)
 INTERNAL_ERRORS = Counter(
     "steerway_internal_errors",
     "Unexpected errors that were kept to the part of the input that caused them. Above 0: report a defect.",

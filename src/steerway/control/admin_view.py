@@ -62,6 +62,7 @@ def admin_view(
         render=to_json,
         subscribers=lambda: Subscribers(federation.peek, settings.cluster_domain, federation.ids()),
         explain=lambda parameters: explainer.explain(Question(**parameters)),
+        service_count=lambda: len(federation.ids()),
         journal=journal,
         replica=replica_name(),
         max_event_streams=min(

@@ -112,6 +112,28 @@ class Entry:
         return _ENTRY_BYTES + (keys + len(names)) * _KEY_BYTES + texts
 
 
+class Example(NamedTuple):
+    """A change that all of its clients acknowledged, as an exemplar of a metric: seconds by step of
+    `steerway_change_latency_seconds`, where they are known."""
+
+    id: int
+    time: float
+    seconds: Mapping[str, float]
+
+    @classmethod
+    def of(cls, entry: Entry) -> "Example":
+        """Of an entry of kind `change`."""
+        seconds: dict[str, float] = {}
+        acked = entry.clients.last_acked_seconds
+        if entry.received_seconds is not None:
+            seconds["received_to_published"] = entry.received_seconds
+            if acked is not None:
+                seconds["received_to_acked"] = entry.received_seconds + acked
+        if entry.event_seconds is not None and acked is not None:
+            seconds["event_to_acked"] = entry.event_seconds + acked
+        return cls(entry.id, entry.time, seconds)
+
+
 def kept(keys: Collection[ServiceId]) -> tuple[ServiceId, ...]:
     """The first services."""
     return tuple(itertools.islice(keys, MAX_KEPT))

@@ -13,7 +13,7 @@ from typing import Protocol
 from steerway.catalog.model.identity import ServiceId
 from steerway.commit import Commit
 from steerway.journal import entry as entries
-from steerway.journal.entry import MAX_REFUSALS, ClientCounts, Entry, Kind, Propagation, Refusal
+from steerway.journal.entry import MAX_REFUSALS, ClientCounts, Entry, Example, Kind, Propagation, Refusal
 from steerway.journal.ring import Ring
 from steerway.journal.row import ChangeRow, Rows
 from steerway.origin import Origin
@@ -27,6 +27,8 @@ MERGE_SECONDS = 10.0
 """Refusals of the same change and type within this time are one entry."""
 SETTLE_SECONDS = 1.0
 """A change that no client waits for is still followed for so long: streams are woken after the publication."""
+MAX_EXAMPLES = 100
+"""Changes that are exemplars of metrics at a scrape."""
 EVICTIONS = frozenset(
     {
         "control_frames",
@@ -109,7 +111,7 @@ class Journal:
 
     @property
     def changed_seconds(self) -> float | None:
-        """The age of the newest published change of an object; None: there was none since the start."""
+        """The time since a change of an object was published, or all of them at the start; None: not yet."""
         return None if self._last_change is None else self._clock() - self._last_change
 
     def reserve(self) -> int:
@@ -151,6 +153,7 @@ class Journal:
 
     def record_start(self, detail: str) -> None:
         """This replica serves clients from now on."""
+        self._last_change = self._clock()
         self._append(self._changes, self._entry("start", detail))
 
     def record_nacks(self, nacks: Iterable[RefusedView]) -> None:
@@ -185,6 +188,15 @@ class Journal:
         entries = self.entries(after)
         cursor = max((entry.revision for entry in entries), default=after)
         return cursor, [self._rows.row(entry) for entry in entries]
+
+    def examples(self) -> list[Example]:
+        """The newest changes that clients have acknowledged, newest first."""
+        acked = (
+            entry
+            for entry in reversed(self.entries())
+            if entry.kind == "change" and entry.settled and entry.clients.acked
+        )
+        return [Example.of(entry) for entry in itertools.islice(acked, MAX_EXAMPLES)]
 
     def entries(self, after: int = 0) -> list[Entry]:
         """Entries with a revision above `after`, ordered by id, with the current counts of clients."""

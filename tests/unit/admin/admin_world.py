@@ -229,6 +229,7 @@ class World:
             render=to_json,
             subscribers=lambda: self.subscribers,
             explain=self.explain,
+            service_count=lambda: 3,
             journal=self.journal.journal,
             replica="steerway-0",
             max_event_streams=2,

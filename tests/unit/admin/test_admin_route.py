@@ -7,13 +7,15 @@ import pytest
 from envoy.config.core.v3.base_pb2 import Node
 from envoy.extensions.transport_sockets.tls.v3.secret_pb2 import Secret
 from prometheus_client import Metric
-from prometheus_client.core import CounterMetricFamily
+from prometheus_client.core import CounterMetricFamily, HistogramMetricFamily
 from prometheus_client.registry import Collector
+from prometheus_client.samples import Exemplar
 
 from steerway import telemetry
 from steerway.admin.api.route.client import CLIENT_STATUS
-from steerway.admin.metrics import Exposition
+from steerway.admin.metrics import CHANGES, Exposition, add_exemplars
 from steerway.admin.page import ENDPOINTS
+from steerway.journal.entry import Example
 from steerway.sources.kubernetes import InformerStatus
 from steerway.sources.store import Problem
 from tests.unit.admin.admin_world import SECRET, Entry, Resource, Stream, Subscription, World
@@ -131,6 +133,41 @@ async def test_metrics_speak_open_metrics_when_asked(http: httpx.AsyncClient) ->
     answer = await http.get("/metrics", headers={"accept": "application/openmetrics-text; version=1.0.0"})
     assert answer.headers["content-type"].startswith("application/openmetrics-text; version=1.0.0")
     assert answer.text.endswith("# EOF\n")
+
+
+async def test_metrics_have_the_services_and_the_age_of_the_configuration(
+    world: World, http: httpx.AsyncClient
+) -> None:
+    """The age is 0 before the first publication."""
+    text = (await http.get("/metrics")).text
+    assert "\nsteerway_services 3.0\n" in text
+    assert "\nsteerway_config_age_seconds 0.0\n" in text
+    world.journal.publish()
+    world.journal.now += 12
+    assert "\nsteerway_config_age_seconds 12.0\n" in (await http.get("/metrics")).text
+
+
+def test_buckets_name_the_last_change_that_was_observed_in_them() -> None:
+    """The newest change comes first; a bucket without observations has none."""
+    changes = HistogramMetricFamily(CHANGES, "Durations.", labels=["step"])
+    for step in ("received_to_acked", "event_to_acked"):
+        changes.add_metric([step], [("0.01", 1), ("0.1", 2), ("1", 0), ("+Inf", 3)], 1.0)
+    examples = [
+        Example(3, 50.5, {"received_to_acked": 0.1, "event_to_acked": 5.0}),
+        Example(2, 40.5, {"received_to_acked": 0.02}),
+        Example(1, 30.5, {"received_to_acked": 0.001, "event_to_acked": 0.5, "unknown": 1.0}),
+    ]
+    add_exemplars(changes, examples)
+    exemplars = {
+        (sample.labels["step"], sample.labels["le"]): sample.exemplar
+        for sample in changes.samples
+        if sample.exemplar is not None
+    }
+    assert exemplars == {
+        ("received_to_acked", "0.01"): Exemplar({"change": "1"}, 0.001, 30.5),
+        ("received_to_acked", "0.1"): Exemplar({"change": "3"}, 0.1, 50.5),
+        ("event_to_acked", "+Inf"): Exemplar({"change": "3"}, 5.0, 50.5),
+    }
 
 
 def test_metrics_of_a_stage_are_read_at_scrape_time() -> None:

@@ -217,11 +217,34 @@ def test_a_cursor_yields_what_is_new_or_different(world: World) -> None:
 
 
 def test_the_start_and_the_age_of_the_configuration(world: World) -> None:
+    assert world.journal.changed_seconds is None
     world.journal.record_start("steerway 1.0 serves 2 services")
     assert [(row["kind"], row["text"]) for row in world.rows()] == [
         ("start", "steerway 1.0 serves 2 services")
     ]
-    assert world.journal.changed_seconds is None
+    world.now += 3
+    assert world.journal.changed_seconds == 3
     world.publish()
     world.now += 7
     assert world.journal.changed_seconds == 7
+
+
+def test_acknowledged_changes_are_examples_of_durations(world: World) -> None:
+    """The newest first; steps whose times are unknown are left out."""
+    changes = [
+        world.publish(origin=Origin(world.now - 0.5, world.now - 2)),
+        world.publish(origin=Origin(world.now - 0.25)),
+        world.publish(),
+    ]
+    for change in changes[:2]:
+        world.counts[change] = Counts(change, sent=1, acked=1, last_acked_seconds=0.125)
+    world.counts[changes[2]] = Counts(changes[2], sent=1, pending=1)
+    world.now += SETTLE_SECONDS
+    second, first = world.journal.examples()
+    assert (first.id, second.id) == (changes[0], changes[1])
+    assert first.seconds == {
+        "received_to_published": 0.5,
+        "received_to_acked": 0.625,
+        "event_to_acked": 2.125,
+    }
+    assert second.seconds == {"received_to_published": 0.25, "received_to_acked": 0.375}

@@ -19,10 +19,10 @@ Phase: TypeAlias = Literal["starting", "serving", "draining"]
 class AdminView:
     """Everything that the admin server reads.
 
-    `phase`, `informers`, `problems` (of all stages) and `explain` are called on the event loop; the others may be
-    called in a thread. `locality` is that of the client at an address, `identity` that of the client of a stream (None:
-    no authentication). `render` converts a serialised resource of a
-    type_url to JSON values. `explain` gets the parameters of a request, and raises TranslateError for an invalid one.
+    `phase`, `informers`, `problems` (of all stages), `service_count` and `explain` are called on the event loop; the
+    others may be called in a thread. `locality` is that of the client at an address, `identity` that of the client of a
+    stream (None: no authentication). `render` converts a serialised resource of a type_url to JSON values. `explain`
+    gets the parameters of a request, and raises TranslateError for an invalid one.
     `collectors` are scraped besides `telemetry.REGISTRY`. `max_event_streams`: viewers of events at a time.
     """
 
@@ -36,6 +36,7 @@ class AdminView:
     render: Callable[[str, bytes], dict[str, Any]]
     subscribers: Callable[[], SubscribersView]
     explain: Callable[[Mapping[str, str]], dict[str, Any]]
+    service_count: Callable[[], int]
     journal: JournalView
     replica: str
     max_event_streams: int

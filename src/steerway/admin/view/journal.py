@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from steerway.journal.entry import Example
 from steerway.journal.row import ChangeRow
 
 
@@ -11,5 +12,8 @@ class JournalView(Protocol):
 
     @property
     def last_id(self) -> int: ...
+    @property
+    def changed_seconds(self) -> float | None: ...
     def rows(self) -> Sequence[ChangeRow]: ...
     def changed(self, after: int, /) -> tuple[int, Sequence[ChangeRow]]: ...
+    def examples(self) -> Sequence[Example]: ...

@@ -30,7 +30,7 @@ class _Probes:
     def __init__(self, view: AdminView, workers: Workers) -> None:
         self._view = view
         self._workers = workers
-        self._exposition = Exposition(view.collectors)
+        self._exposition = Exposition(view.collectors, view.journal.examples)
 
     async def healthz(self, _request: Request) -> Response:
         """Alive: the event loop responds. Sources do not count: a restart would not fix them."""
@@ -49,6 +49,8 @@ class _Probes:
 
     async def metrics(self, request: Request) -> Response:
         telemetry.PROBLEMS.set(len(self._view.problems()))
+        telemetry.SERVICES.set(self._view.service_count())
+        telemetry.CONFIG_AGE.set(self._view.journal.changed_seconds or 0.0)
         for label, seconds in _silence(self._view.informers()).items():
             telemetry.INFORMER_SILENT.labels(label).set(seconds)
         body, kind = await self._workers.run(
