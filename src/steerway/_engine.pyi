@@ -26,9 +26,11 @@ __all__ = [
     "Closed",
     "Demand",
     "DroppedLoad",
+    "Edge",
     "Engine",
     "EngineUsage",
     "Entry",
+    "Group",
     "HandshakeFailed",
     "Limited",
     "Loads",
@@ -307,6 +309,9 @@ class Subscription:
     @property
     def type_url(self) -> str: ...
     @property
+    def state(self) -> str:
+        """As in `Stream.state`."""
+    @property
     def wildcard(self) -> bool: ...
     @property
     def names(self) -> list[str]: ...
@@ -363,7 +368,56 @@ class Stream:
     @property
     def age_seconds(self) -> float: ...
     @property
+    def label(self) -> str:
+        """As set by `Engine.label`; "": none."""
+    @property
+    def state(self) -> str:
+        """The worst state of its types. The worst first: "refused" (the client rejected the last response), "waiting"
+        (a name has no answer from Python yet), "behind" (the newest response is not acknowledged), "absent" (a name has
+        no resource) and "in_sync"."""
+    @property
     def subscriptions(self) -> list[Subscription]: ...
+
+@final
+class Group:
+    """The streams of one label."""
+
+    @property
+    def label(self) -> str:
+        """ "": streams without one."""
+    @property
+    def streams(self) -> int: ...
+    @property
+    def states(self) -> dict[str, int]:
+        """Their number by `Stream.state`, without zeros."""
+    @property
+    def oldest_unacked_seconds(self) -> float | None:
+        """Age of the oldest response without an answer; None: all are answered."""
+    @property
+    def oldest_age_seconds(self) -> float:
+        """Age of the oldest stream."""
+
+@final
+class Edge:
+    """The streams of one label that are subscribed to one name."""
+
+    @property
+    def label(self) -> str:
+        """ "": streams without one."""
+    @property
+    def type_url(self) -> str: ...
+    @property
+    def name(self) -> str:
+        """A name or glob collection that clients requested, or "*"."""
+    @property
+    def streams(self) -> int: ...
+    @property
+    def states(self) -> dict[str, int]:
+        """Their number by the state of the name, without zeros: values as in `Stream.state`. Of a collection or "*" it
+        is the state of the type."""
+    @property
+    def since_seconds(self) -> float:
+        """Age of the oldest of these streams, which may have subscribed to the name later."""
 
 @final
 class Entry:
@@ -457,6 +511,15 @@ class Stats:
     @property
     def resources(self) -> dict[str, int]:
         """Resources in the store now; absent ones do not count."""
+    @property
+    def absent(self) -> int:
+        """Subscribed names without a resource now, summed over streams."""
+    @property
+    def oldest_unacked_seconds(self) -> float | None:
+        """Age of the oldest response without an answer; None: all are answered."""
+    @property
+    def refused_now(self) -> dict[str, int]:
+        """Streams whose client rejected the last response of the type that it answered."""
     @property
     def requests(self) -> dict[str, int]: ...
     @property
@@ -640,8 +703,29 @@ class Engine:
         """
     def set_serving(self, serving: bool) -> None:
         """Set the gRPC health. Until it is serving for the first time, no stream is answered."""
-    def streams(self, *, resources: bool = False) -> list[Stream]:
-        """Every stream that sent a Node. `resources` fills `Subscription.resources`."""
+    def label(self, labels: Sequence[tuple[int, str]]) -> None:
+        """Set the label of streams by id; a later one replaces the earlier. Streams that have ended are ignored."""
+    def streams(
+        self,
+        *,
+        resources: bool = False,
+        ids: Sequence[int] | None = None,
+        node: str | None = None,
+        label: str | None = None,
+        after: int = 0,
+        limit: int = 0,
+    ) -> list[Stream]:
+        """Streams that sent a Node, ordered by id: those with one of `ids`, a node id that matches the pattern `node`
+        (`*` is any text, `?` one character), the `label` ("": none) and an id above `after`; the first `limit` of them
+        (0: all). `resources` fills `Subscription.resources`."""
+    def states(self) -> tuple[bytes, bytes]:
+        """Every stream that sent a Node, ordered by id: the ids, 8 bytes each, little-endian, and the states, one byte
+        each: 0 "refused", 1 "waiting", 2 "behind", 3 "absent", 4 "in_sync"."""
+    def groups(self) -> list[Group]:
+        """The streams that sent a Node, summed up by label, ordered by label."""
+    def edges(self, label: str | None = None, names: Sequence[str] | None = None) -> list[Edge]:
+        """The classified streams, summed up by label, type and requested name: those of `label` and of `names` ("*":
+        wildcards). With `names` it is cheap."""
     def absences(self, *, after: int = 0, streams: int = 0) -> Absences:
         """Subscribed names without a resource; rows are those of `streams` streams with ids above `after`. Looks up
         each name of each stream, where the store has absent entries of the type or the stream may not see all."""

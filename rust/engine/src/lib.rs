@@ -34,6 +34,7 @@ pub use store::{
     Commit, CommitOutcome, EntryView, Grant, Key, Lookup, Origin, Propagation, Put, Reason, Resource, Store,
 };
 pub use stream::{
-    Absence, AbsentView, MAX_ABSENT_SHOWN, ResourceStatus, ResourceView, Stream, SubscriptionView,
+    Absence, AbsentView, MAX_ABSENT_SHOWN, Progress, ResourceStatus, ResourceView, Stream, SubscriptionView,
+    SyncState,
 };
 pub use wire::{MAX_TEXT, WILDCARD, bounded, canonical_name, is_collection, wildcard_name};

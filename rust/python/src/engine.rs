@@ -5,18 +5,21 @@ use std::time::Duration;
 use pyo3::exceptions::PyValueError;
 use pyo3::prelude::*;
 use pyo3::types::PyBytes;
-use steerway_engine::Grant;
+use steerway_engine::{Grant, canonical_name};
 use steerway_server::{
-    Credentials, FetchRequest, OptionsError, Peer, Publication, Server, StartError, Token,
+    Credentials, EdgeFilter, FetchRequest, OptionsError, Peer, Publication, Server, StartError, StreamFilter,
+    Token,
 };
 
 use crate::batch::{self, AbsentRow, CompleteRow, ForgetRow, MissingRow, NameRow, PutRow};
+use crate::chunk;
 use crate::error::os_error;
 use crate::event;
 use crate::load::Loads;
 use crate::number::{Int, seconds};
 use crate::options::EngineOptions;
 use crate::stats::{EngineUsage, Stats};
+use crate::summary::{Edge, Group};
 use crate::view::{Absences, Entry, Stream};
 
 #[pyclass(frozen, module = "steerway._engine")]
@@ -174,10 +177,63 @@ impl Engine {
         py.detach(|| self.0.set_serving(serving));
     }
 
-    #[pyo3(signature = (*, resources = false))]
-    fn streams(&self, py: Python<'_>, resources: bool) -> PyResult<Vec<Stream>> {
-        let views = py.detach(|| self.0.streams(resources));
-        views.into_iter().map(|view| Stream::new(py, view)).collect()
+    fn label(&self, py: Python<'_>, labels: Vec<(u64, String)>) {
+        py.detach(|| {
+            self.0.label(labels.into_iter().map(|(stream, label)| (stream, label.into())).collect())
+        });
+    }
+
+    #[pyo3(
+        signature = (*, resources = false, ids = None, node = None, label = None, after = 0, limit = 0)
+    )]
+    #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
+    fn streams(
+        &self,
+        py: Python<'_>,
+        resources: bool,
+        ids: Option<Vec<u64>>,
+        node: Option<String>,
+        label: Option<String>,
+        after: u64,
+        limit: usize,
+    ) -> PyResult<Vec<Py<Stream>>> {
+        let filter = StreamFilter {
+            ids: ids.map(Into::into),
+            node: node.map(Into::into),
+            label: label.map(Into::into),
+            after,
+            limit,
+        };
+        let views = py.detach(|| self.0.streams(&filter, resources));
+        chunk::objects(py, views, |view| Stream::new(py, view))
+    }
+
+    fn states<'py>(&self, py: Python<'py>) -> (Bound<'py, PyBytes>, Bound<'py, PyBytes>) {
+        let (ids, states) = py.detach(|| {
+            let all = self.0.states();
+            let ids: Vec<u8> = all.iter().flat_map(|(id, _)| id.to_le_bytes()).collect();
+            (ids, all.iter().map(|(_, state)| *state as u8).collect::<Vec<u8>>())
+        });
+        (PyBytes::new(py, &ids), PyBytes::new(py, &states))
+    }
+
+    fn groups(&self, py: Python<'_>) -> PyResult<Vec<Py<Group>>> {
+        let groups = py.detach(|| self.0.groups());
+        chunk::objects(py, groups, |group| Ok(group.into()))
+    }
+
+    #[pyo3(signature = (label = None, names = None))]
+    fn edges(
+        &self,
+        py: Python<'_>,
+        label: Option<String>,
+        names: Option<Vec<String>>,
+    ) -> PyResult<Vec<Py<Edge>>> {
+        let edges = py.detach(|| {
+            let names = names.map(|names| names.iter().map(|name| canonical_name(name).into()).collect());
+            self.0.edges(EdgeFilter { label: label.map(Into::into), names })
+        });
+        chunk::objects(py, edges, |edge| Ok(edge.into()))
     }
 
     #[pyo3(signature = (*, after = 0, streams = 0))]

@@ -4,6 +4,7 @@
 //! Values cross as flat batches. Everything that takes a lock, hashes or waits runs with the GIL released.
 
 mod batch;
+mod chunk;
 mod engine;
 mod error;
 mod event;
@@ -13,6 +14,7 @@ mod name;
 mod number;
 mod options;
 mod stats;
+mod summary;
 mod view;
 
 #[pyo3::pymodule]
@@ -28,6 +30,7 @@ mod _engine {
         load::{DroppedLoad, Loads, LocalityLoad},
         name::{canonical_name, is_collection},
         stats::{EngineUsage, Stats},
+        summary::{Edge, Group},
         view::{Absence, Absences, Absent, Change, Entry, Resource, Stream, Subscription},
     };
 }

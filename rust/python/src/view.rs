@@ -11,6 +11,7 @@ use steerway_server::{AbsenceRow, Absences as Looked, StreamView};
 #[pyclass(frozen, get_all, module = "steerway._engine")]
 pub(crate) struct Subscription {
     type_url: &'static str,
+    state: &'static str,
     wildcard: bool,
     names: Vec<String>,
     waiting: Vec<String>,
@@ -95,6 +96,8 @@ pub(crate) struct Stream {
     service: &'static str,
     delta: bool,
     age_seconds: f64,
+    label: String,
+    state: &'static str,
     subscriptions: Vec<Py<Subscription>>,
 }
 
@@ -119,6 +122,7 @@ impl Subscription {
         Ok(Subscription {
             resources: resources.collect::<PyResult<_>>()?,
             type_url: view.type_id.url(),
+            state: view.state.name(),
             wildcard: view.wildcard,
             names: view.names.iter().map(ToString::to_string).collect(),
             waiting: view.waiting.iter().map(ToString::to_string).collect(),
@@ -191,6 +195,8 @@ impl Stream {
             service: view.method.trim_start_matches('/'),
             delta: view.protocol == Protocol::Delta,
             age_seconds: view.age.as_secs_f64(),
+            label: view.label.to_string(),
+            state: view.state.name(),
             subscriptions: subscriptions.collect::<PyResult<_>>()?,
         })
     }

@@ -15,8 +15,10 @@ from steerway._engine import (
     Call,
     Closed,
     Demand,
+    Edge,
     EngineUsage,
     Entry,
+    Group,
     HandshakeFailed,
     Limited,
     Loads,
@@ -39,12 +41,14 @@ __all__ = [
     "Call",
     "Closed",
     "Demand",
+    "Edge",
     "Engine",
     "EngineOptions",
     "EngineUsage",
     "Entry",
     "Event",
     "Fetched",
+    "Group",
     "HandshakeFailed",
     "Limited",
     "Loads",
@@ -172,9 +176,42 @@ class Engine:
         """Set the gRPC health. Until it is serving for the first time, no stream is answered."""
         self._native.set_serving(serving)
 
-    def streams(self, *, resources: bool = False) -> list[Stream]:
-        """Every stream that sent a Node, with `resources` also the state of each name."""
-        return self._native.streams(resources=resources)
+    def label(self, labels: Sequence[tuple[int, str]]) -> None:
+        """Set the label of streams by id, which `groups` and `edges` sum up by. Streams that have ended are ignored."""
+        self._native.label(labels)
+
+    def streams(
+        self,
+        *,
+        resources: bool = False,
+        ids: Sequence[int] | None = None,
+        node: str | None = None,
+        label: str | None = None,
+        after: int = 0,
+        limit: int = 0,
+    ) -> list[Stream]:
+        """Streams that sent a Node, ordered by id, with `resources` also the state of each name.
+
+        Only those with one of `ids`, a node id that matches the pattern `node` (`*` is any text, `?` one character),
+        the `label` ("": none) and an id above `after`; the first `limit` of them (0: all).
+        Blocks while the streams are read, as `states`, `groups`, `edges` and `stats` do.
+        """
+        return self._native.streams(
+            resources=resources, ids=ids, node=node, label=label, after=after, limit=limit
+        )
+
+    def states(self) -> tuple[bytes, bytes]:
+        """Ids of all streams as little-endian 64-bit numbers, ascending, and a byte for the state of each: the index
+        into `steerway.admin.api.stream.STATES`."""
+        return self._native.states()
+
+    def groups(self) -> list[Group]:
+        """The streams, summed up by label."""
+        return self._native.groups()
+
+    def edges(self, label: str | None = None, names: Sequence[str] | None = None) -> list[Edge]:
+        """The streams, summed up by label, type and requested name; only those of `label` and of `names`."""
+        return self._native.edges(label, names)
 
     def absences(self, *, after: int = 0, streams: int = 0) -> Absences:
         """Subscribed names without a resource: their number, and rows of `streams` streams with ids above `after`.

@@ -106,6 +106,11 @@ impl<S: Copy + Eq + Hash> Interest<S> {
         self.len() == 0
     }
 
+    /// The streams that are subscribed to exactly this name, glob collection or [`WILDCARD`].
+    pub fn subscribers_by_name(&self, type_id: TypeId, name: &str) -> impl Iterator<Item = S> + '_ {
+        self.types[type_id.index()].get(name).into_iter().flat_map(|named| named.streams.iter())
+    }
+
     /// The streams to notify of a change of the name: subscribed to it, its glob collection or the wildcard. A stream
     /// may appear more than once.
     pub fn subscribers(&self, type_id: TypeId, name: &str) -> impl Iterator<Item = S> + '_ {

@@ -4,6 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::absence::Absence;
+use super::progress::SyncState;
 use crate::protocol::TypeId;
 use crate::store::{Lookup, Propagation, View};
 use crate::subscription::{Delivery, Held, Tracked};
@@ -18,6 +19,8 @@ pub const MAX_ABSENT_SHOWN: usize = 100;
 pub struct SubscriptionView {
     /// Type of the subscription.
     pub type_id: TypeId,
+    /// How far the client is.
+    pub state: SyncState,
     /// Whether the wildcard is subscribed (beside names).
     pub wildcard: bool,
     /// Requested names and glob collections, sorted.
@@ -178,6 +181,7 @@ impl SubscriptionView {
         let last_nack = nonces.last_nack();
         SubscriptionView {
             type_id,
+            state: SyncState::of(watch, view),
             wildcard: subscription.wildcard(),
             names,
             waiting,

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use super::absence::Absence;
 use super::context::{Outcome, ResponseContext};
+use super::progress::{Progress, SyncState, visit_names};
 use super::respond::respond;
 use super::snapshot::SubscriptionView;
 use crate::message::{
@@ -296,16 +297,39 @@ impl Stream {
         views.collect()
     }
 
-    /// Visit each requested name without a resource; none before the stream is classified. Returns the number of
-    /// requested names.
-    pub fn absences(&self, store: &Store, mut visit: impl FnMut(Absence<'_>)) -> usize {
+    /// Visit each requested name without a resource; none before the stream is classified.
+    pub fn absences(&self, store: &Store, mut visit: impl FnMut(Absence<'_>)) {
         let denied = Cell::new(0);
         for (watch, type_id) in self.watches.iter().zip(TypeId::ALL) {
             if let (Some(watch), Some(view)) = (watch, self.view(store, type_id, &denied)) {
                 Absence::all(watch, view).for_each(&mut visit);
             }
         }
-        self.subscribed().iter().sum()
+    }
+
+    /// How far the client is. Cheap when no name of the stream changed since the last call.
+    pub fn progress(&self, store: &Store) -> Progress {
+        let (mut progress, denied) = (Progress::default(), Cell::new(0));
+        for watch in self.watches.iter().flatten() {
+            progress.add(watch, self.view(store, watch.type_id, &denied));
+        }
+        progress
+    }
+
+    /// Names were added to the index: changes of them are reported from now on.
+    pub fn note_indexed(&self) {
+        self.watches.iter().flatten().for_each(|watch| watch.recount_shortfall());
+    }
+
+    /// Visit the state of each requested name, of glob collections and of wildcards ([`crate::WILDCARD`]); none before
+    /// the stream is classified.
+    pub fn visit_names(&self, store: &Store, mut visit: impl FnMut(TypeId, &Arc<str>, SyncState)) {
+        let denied = Cell::new(0);
+        for watch in self.watches.iter().flatten() {
+            if let Some(view) = self.view(store, watch.type_id, &denied) {
+                visit_names(watch, view, &mut visit);
+            }
+        }
     }
 
     /// The store as the stream sees it. Lookups of operators do not count as denied.

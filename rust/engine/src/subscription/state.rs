@@ -67,7 +67,12 @@ impl Subscription {
     /// The requested names and collections, without the wildcard.
     pub(crate) fn interests(&self) -> impl Iterator<Item = &Arc<str>> {
         let names = self.names.iter().filter(|tracked| tracked.requested()).map(|tracked| &tracked.name);
-        names.chain(self.collections.iter().map(|(name, _)| name))
+        names.chain(self.collections())
+    }
+
+    /// The glob collections.
+    pub(crate) fn collections(&self) -> impl Iterator<Item = &Arc<str>> {
+        self.collections.iter().map(|(name, _)| name)
     }
 
     /// Take any interest, the wildcard included, out of a subscription that has ended. No other method may be called

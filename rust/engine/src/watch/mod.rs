@@ -6,6 +6,7 @@ mod nonce;
 mod peers;
 mod replaced;
 mod retiring;
+mod shortfall;
 mod state;
 mod waiting;
 
@@ -14,5 +15,6 @@ pub(crate) use heartbeat::Heartbeats;
 pub(crate) use peers::Peers;
 pub(crate) use replaced::release_replaced;
 pub(crate) use retiring::Retiring;
+pub(crate) use shortfall::Shortfall;
 pub(crate) use state::{Watch, Watches};
 pub(crate) use waiting::Waiting;

@@ -97,6 +97,16 @@ impl NonceTracker {
         self.open.last().map(|open| open.nonce)
     }
 
+    /// When the oldest open response was sent.
+    pub(crate) fn oldest_open(&self) -> Option<Duration> {
+        self.open.first().map(|open| open.sent_at)
+    }
+
+    /// Whether the client rejected the last response that it answered.
+    pub(crate) fn is_refused(&self) -> bool {
+        self.last_nack.as_ref().is_some_and(|nack| !nack.superseded)
+    }
+
     /// Version and time of the last response.
     pub(crate) fn last_sent(&self) -> Option<(u64, Duration)> {
         self.sent.map(|(_, version, at)| (version, at))

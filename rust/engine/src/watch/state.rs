@@ -1,5 +1,6 @@
 //! One type on one stream: its subscription, what was sent, what is due. `stream::respond` writes the responses.
 
+use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -10,6 +11,7 @@ use super::due::{Due, Listing, Warming};
 use super::heartbeat::Heartbeats;
 use super::nonce::{NonceKind, NonceTracker};
 use super::retiring::Retiring;
+use super::shortfall::Shortfall;
 use super::waiting::Waiting;
 use crate::message::{Nack, Request, RequestKind, error_detail};
 use crate::protocol::{Features, Protocol, TypeId};
@@ -50,6 +52,8 @@ pub(crate) struct Watch {
     pub(crate) supports_errors: bool,
     /// Argument of the last call of [`Watch::on_deadline`].
     last_deadline: Option<Duration>,
+    /// Requested names without a resource, if they were counted since the last change of one.
+    pub(super) shortfall: Cell<Option<Shortfall>>,
 }
 
 impl Watch {
@@ -71,6 +75,7 @@ impl Watch {
             supports_ttl: features.supports_ttl(protocol),
             supports_errors: features.resource_errors,
             last_deadline: None,
+            shortfall: Cell::new(None),
         }
     }
 
@@ -110,6 +115,9 @@ impl Watch {
             self.retiring.unsubscribe(&name, held, now + timeout);
         }
         self.waiting.retain_tracked(&self.subscription.names);
+        if !change.interest.is_empty() {
+            self.recount_shortfall();
+        }
         Ok((kind, change))
     }
 
@@ -244,6 +252,7 @@ impl Watch {
 
     /// A name changed in the store, or (with the name of the wildcard) the wildcard can now be answered.
     pub(crate) fn mark_changed(&mut self, name: &Arc<str>) {
+        self.recount_shortfall();
         let names = &mut self.subscription.names;
         match names.find(name) {
             Some(index) => names.mark_dirty(index),
@@ -254,6 +263,11 @@ impl Watch {
             }
             None => {}
         }
+    }
+
+    /// A requested name or its entry in the store changed.
+    pub(crate) fn recount_shortfall(&self) {
+        self.shortfall.set(None);
     }
 
     /// Resources that name some of this type were sent ([`TypeId::warming_dependency`]). Over delta the named resources

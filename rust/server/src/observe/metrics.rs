@@ -138,6 +138,7 @@ impl Metrics {
             denied: self.denied.load(Relaxed),
             ack_latency: self.ack_latency.read(),
             change_latency: self.steps.iter().map(Histogram::read).collect(),
+            ..Stats::default()
         }
     }
 }

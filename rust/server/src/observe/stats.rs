@@ -1,6 +1,7 @@
 //! The counters at one moment.
 
 use std::collections::BTreeMap;
+use std::time::Duration;
 
 use steerway_engine::TypeId;
 
@@ -17,6 +18,12 @@ pub struct Stats {
     pub subscriptions: [u64; TypeId::COUNT],
     /// Resources in the store.
     pub resources: [u64; TypeId::COUNT],
+    /// Subscriptions to names without a resource now, summed over streams.
+    pub absent: u64,
+    /// Age of the oldest response without an answer.
+    pub oldest_unacked: Option<Duration>,
+    /// Streams whose last answer of the type was a refusal.
+    pub refused_now: [u64; TypeId::COUNT],
     /// Requests received.
     pub requests: [u64; TypeId::COUNT],
     /// Responses sent.

@@ -1,7 +1,9 @@
 //! The handle that Python holds.
 
+use std::future::Future;
 use std::io;
 use std::os::fd::RawFd;
+use std::rc::Rc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, mpsc};
 use std::time::Duration;
@@ -9,7 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use parking_lot::Mutex;
 use rustls::pki_types::UnixTime;
-use steerway_engine::{Grant, Identifier, Loads, Store, StreamOptions, TypeId};
+use steerway_engine::{Grant, Identifier, Loads, Store, StreamOptions, SyncState, TypeId};
 use tokio::runtime::Runtime;
 use tonic::Status;
 use tonic::service::Routes;
@@ -30,8 +32,12 @@ use crate::server::acceptor::{Acceptor, AcceptorCommand};
 use crate::server::error::{OptionsError, StartError};
 use crate::server::shard_handle::{Command, ShardHandle};
 use crate::server::threads::{self, Threads};
-use crate::xds::absence::{Absences, Page};
+use crate::xds::absence::{self, Absences, Page};
+use crate::xds::edge::{self, Edge, EdgeFilter, Edges};
+use crate::xds::group::{self, Group, Groups, Totals};
+use crate::xds::scan::StreamFilter;
 use crate::xds::stream_view::StreamView;
+use crate::xds::streams::Streams;
 
 enum State {
     New,
@@ -147,6 +153,11 @@ impl Server {
         self.send_to_shards_of(identities, |(id, _)| *id, Command::Identify);
     }
 
+    /// Set the labels of streams, for operators; a later one replaces the earlier. Streams that have ended are ignored.
+    pub fn label(&self, labels: Vec<(u64, Arc<str>)>) {
+        self.send_to_shards_of(labels, |(id, _)| *id, Command::Label);
+    }
+
     /// End opened streams without an audience, each with a gRPC status code and a message. Other streams are ignored.
     pub fn reject(&self, rejections: impl IntoIterator<Item = (u64, u32, String)>) {
         let rows = rejections.into_iter();
@@ -248,29 +259,52 @@ impl Server {
         let _ = done.recv();
     }
 
-    /// All open streams, by id; with `resources` also their resources.
-    pub fn streams(&self, resources: bool) -> Vec<StreamView> {
-        let (reply, replies) = mpsc::channel();
-        self.with_shards(|shards| {
-            shards.iter().for_each(|shard| shard.send(Command::Inspect(resources, reply.clone())));
-        });
-        drop(reply);
-        let mut views: Vec<StreamView> = replies.iter().flatten().collect();
-        views.sort_unstable_by_key(|view| view.id);
-        views
+    /// The streams that match, by id; with `resources` also their resources. Blocks, as do the following ones, until every
+    /// shard has read its streams, some at a time.
+    pub fn streams(&self, filter: &StreamFilter, resources: bool) -> Vec<StreamView> {
+        let wanted = filter.clone();
+        let parts = self.scan(move |streams| streams.views(wanted.clone(), resources));
+        filter.page(parts.flatten().collect())
+    }
+
+    /// The id and the state of each stream, by id.
+    pub fn states(&self) -> Vec<(u64, SyncState)> {
+        let mut states: Vec<(u64, SyncState)> = self.scan(group::states).flatten().collect();
+        states.sort_unstable_by_key(|(id, _)| *id);
+        states
+    }
+
+    /// The streams summed up by label, in the order of labels.
+    pub fn groups(&self) -> Vec<Group> {
+        self.scan(group::groups).fold(Groups::default(), Groups::merge).into_sorted()
+    }
+
+    /// The streams summed up by label, type and requested name, in that order.
+    pub fn edges(&self, filter: EdgeFilter) -> Vec<Edge> {
+        let parts = self.scan(move |streams| edge::edges(streams, filter.clone()));
+        parts.fold(Edges::default(), Edges::merge).into_sorted()
     }
 
     /// Absent names of clients: their numbers, and rows of `streams` streams with ids above `after`.
     pub fn absences(&self, after: u64, streams: usize) -> Absences {
         let page = Page { after, streams };
-        let (reply, replies) = mpsc::channel();
-        self.with_shards(|shards| {
-            shards.iter().for_each(|shard| shard.send(Command::Absent(page, reply.clone())));
-        });
-        drop(reply);
-        let mut absences = replies.iter().fold(Absences::default(), Absences::merge);
+        let parts = self.scan(move |streams| absence::collect(streams, page));
+        let mut absences = parts.fold(Absences::default(), Absences::merge);
         absences.truncate(page);
         absences
+    }
+
+    /// The current counters.
+    pub fn stats(&self) -> Stats {
+        let totals = self.scan(group::totals).fold(Totals::default(), Totals::merge);
+        let resources = self.shared.store.read().resources();
+        let stats = self.shared.metrics.read(&self.shared.limits, self.shared.slots.used(), resources);
+        Stats {
+            absent: totals.absent,
+            oldest_unacked: totals.oldest_unacked.map(|sent| self.now().saturating_sub(sent)),
+            refused_now: totals.refused,
+            ..stats
+        }
     }
 
     /// Read the store.
@@ -281,12 +315,6 @@ impl Server {
     /// The serialised resource of exactly this entry.
     pub fn body(&self, type_id: TypeId, name: &str, audience: &str) -> Option<Bytes> {
         self.shared.store.read().body(type_id, name, audience)
-    }
-
-    /// The current counters.
-    pub fn stats(&self) -> Stats {
-        let resources = self.shared.store.read().resources();
-        self.shared.metrics.read(&self.shared.limits, self.shared.slots.used(), resources)
     }
 
     /// What clients make this server keep: bytes of subscriptions that count, and demanded names. Cheap.
@@ -341,6 +369,19 @@ impl Server {
         if let State::Running(threads) = state {
             threads.stop();
         }
+    }
+
+    /// Read the streams of every shard; one result of each.
+    fn scan<T: Send + 'static, F: Future<Output = T> + 'static>(
+        &self,
+        read: impl FnOnce(Rc<Streams>) -> F + Clone + Send + 'static,
+    ) -> impl Iterator<Item = T> {
+        let (reply, replies) = mpsc::channel();
+        self.with_shards(|shards| {
+            shards.iter().for_each(|shard| shard.scan(read.clone(), reply.clone()));
+        });
+        drop(reply);
+        replies.into_iter()
     }
 
     fn with_shards(&self, run: impl FnOnce(&[ShardHandle])) {

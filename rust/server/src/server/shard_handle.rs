@@ -1,6 +1,9 @@
 //! How other threads reach a shard.
 
 use std::convert::Infallible;
+use std::future::Future;
+use std::pin::Pin;
+use std::rc::Rc;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::Sender as Reply;
@@ -16,8 +19,10 @@ use crate::limits::connection_slot::SlotGrant;
 use crate::net::listener::Socket;
 use crate::net::peer::Peer;
 use crate::observe::usage::EngineUsage;
-use crate::xds::absence::{Absences, Page};
-use crate::xds::stream_view::StreamView;
+use crate::xds::streams::Streams;
+
+/// Reads the streams of a shard, on its thread.
+pub(crate) type Scan = Box<dyn FnOnce(Rc<Streams>) -> Pin<Box<dyn Future<Output = ()>>> + Send>;
 
 /// A command of another thread to a shard.
 pub(crate) enum Command {
@@ -37,10 +42,10 @@ pub(crate) enum Command {
     StartAnswering,
     /// Answer one request that did not come over HTTP/2.
     Fetch(FetchRequest, Reply<Result<Bytes, Status>>),
-    /// Report all streams, with their resources or without.
-    Inspect(bool, Reply<Vec<StreamView>>),
-    /// Report absent names.
-    Absent(Page, Reply<Absences>),
+    /// Set the labels of these streams.
+    Label(Vec<(u64, Arc<str>)>),
+    /// Read the streams.
+    Scan(Scan),
     /// Report what is held for clients.
     Usage(Reply<EngineUsage>),
     /// Disconnect the clients within this time; the sender is dropped when all are gone.
@@ -71,6 +76,19 @@ impl ShardHandle {
 
     pub(crate) fn add_load(&self) {
         self.load.fetch_add(1, Relaxed);
+    }
+
+    /// Have the shard read its streams; the reply gets the result.
+    pub(crate) fn scan<T: Send + 'static, F: Future<Output = T> + 'static>(
+        &self,
+        read: impl FnOnce(Rc<Streams>) -> F + Send + 'static,
+        reply: Reply<T>,
+    ) {
+        self.send(Command::Scan(Box::new(move |streams| {
+            let result = read(streams);
+            // Replies fail only when the caller no longer waits.
+            Box::pin(async move { drop(reply.send(result.await)) })
+        })));
     }
 
     /// A shard that has stopped ignores commands: it has nothing left that they could concern.

@@ -18,7 +18,6 @@ use crate::http2::handshake;
 use crate::observe::usage::EngineUsage;
 use crate::runtime::shard::Shard;
 use crate::server::shard_handle::Command;
-use crate::xds::absence;
 use crate::xds::streams::Streams;
 
 /// The thread of one shard.
@@ -107,11 +106,15 @@ impl ShardLoop {
             }
             Command::StartAnswering => streams.for_each(|stream| stream.wake()),
             Command::Fetch(request, reply) => drop(spawn_local(fetch(Rc::clone(streams), request, reply))),
-            // Replies fail only when the caller no longer waits.
-            Command::Inspect(resources, reply) => drop(reply.send(streams.views(resources))),
-            Command::Absent(page, reply) => {
-                drop(spawn_local(absence::collect(Rc::clone(streams), page, reply)));
+            Command::Label(labels) => {
+                for (id, label) in labels {
+                    if let Some(stream) = streams.get(id) {
+                        stream.label.replace(label);
+                    }
+                }
             }
+            Command::Scan(scan) => drop(spawn_local(scan(Rc::clone(streams)))),
+            // Replies fail only when the caller no longer waits.
             Command::Usage(reply) => drop(reply.send(self.usage())),
             Command::Drain(grace, done) => {
                 let shard_loop = Rc::clone(self);

@@ -2,17 +2,13 @@
 
 use std::rc::Rc;
 use std::sync::Arc;
-use std::sync::mpsc::Sender as Reply;
 
 use steerway_engine::{AbsentView, TypeId};
-use tokio::task::yield_now;
 
 use crate::runtime::shard::Shard;
+use crate::xds::scan::{StreamFilter, scan};
 use crate::xds::stream_handle::StreamHandle;
 use crate::xds::streams::Streams;
-
-/// Names that are looked up before the shard serves its clients again.
-const NAMES_AT_ONCE: usize = 2000;
 
 /// Rows of one stream: a client that subscribes to everything must not hide the others.
 const MAX_ROWS_OF_A_STREAM: usize = 10;
@@ -70,13 +66,13 @@ impl Absences {
         }
     }
 
-    /// Add one stream, with rows or only with its numbers; returns how many names it is subscribed to.
-    fn add(&mut self, stream: &StreamHandle, shard: &Shard, with_rows: bool) -> usize {
+    /// Add one stream, with rows or only with its numbers.
+    fn add(&mut self, stream: &StreamHandle, shard: &Shard, with_rows: bool) {
         let core = stream.core.borrow();
-        let (Some(node), Some(audience)) = (core.node(), core.audience()) else { return 0 };
+        let (Some(node), Some(audience)) = (core.node(), core.audience()) else { return };
         let (start, mut count) = (self.rows.len(), 0);
         let room = start + if with_rows { MAX_ROWS_OF_A_STREAM } else { 0 };
-        let names = core.absences(&shard.shared.store.read(), |absence| {
+        core.absences(&shard.shared.store.read(), |absence| {
             self.counts[absence.type_id.index()] += 1;
             count += 1;
             if self.rows.len() < room {
@@ -92,24 +88,17 @@ impl Absences {
             }
         });
         self.rows[start..].iter_mut().for_each(|row| row.count = count);
-        names
     }
 }
 
-/// Look up the names of each stream of the shard, some at a time.
-pub(crate) async fn collect(streams: Rc<Streams>, page: Page, reply: Reply<Absences>) {
-    let shard = &streams.shard;
-    let (mut absences, mut shown, mut names) = (Absences::default(), 0, 0);
-    for id in streams.ids() {
-        let Some(stream) = streams.get(id) else { continue };
-        let (rows, with_rows) = (absences.rows.len(), id > page.after && shown < page.streams);
-        names += stream.catch_panic(shard, |stream| absences.add(stream, shard, with_rows)).unwrap_or(0);
+/// Look up the names of each stream of the shard.
+pub(crate) async fn collect(streams: Rc<Streams>, page: Page) -> Absences {
+    let (mut absences, mut shown) = (Absences::default(), 0);
+    scan(&streams, &StreamFilter::default(), |stream| {
+        let (rows, with_rows) = (absences.rows.len(), stream.id > page.after && shown < page.streams);
+        absences.add(stream, &streams.shard, with_rows);
         shown += usize::from(absences.rows.len() > rows);
-        if names >= NAMES_AT_ONCE {
-            names = 0;
-            yield_now().await;
-        }
-    }
-    // Fails only when the caller no longer waits.
-    let _ = reply.send(absences);
+    })
+    .await;
+    absences
 }

@@ -32,7 +32,9 @@ pub(crate) struct StreamHandle {
     pub(crate) connection: Rc<ConnectionContext>,
     token: Cell<Token>,
     method: &'static str,
-    opened: Duration,
+    pub(crate) opened: Duration,
+    /// Set by Python; "": none.
+    pub(crate) label: RefCell<Arc<str>>,
     pub(crate) core: RefCell<Stream>,
     pub(crate) budget: StreamBudget,
     /// Counts its connection for the identity that its client proved.
@@ -65,6 +67,7 @@ impl StreamHandle {
             token: Cell::new(token),
             method,
             opened: shard.shared.now(),
+            label: RefCell::default(),
             core: RefCell::new(Stream::new(protocol, service, &shard.shared.stream_options)),
             budget: StreamBudget::new(connection, &shard.shared),
             identity: RefCell::default(),
@@ -223,6 +226,8 @@ impl StreamHandle {
             method: self.method,
             protocol: core.protocol(),
             age: now.saturating_sub(self.opened),
+            label: Arc::clone(&self.label.borrow()),
+            state: core.progress(&shard.shared.store.read()).state,
             subscriptions: core.snapshot(&shard.shared.store.read(), now, resources),
         })
     }
@@ -289,6 +294,7 @@ impl StreamHandle {
         shard.change_interest(self.id, self.flow(), audience, pending_interest.drain(..count));
         if pending_interest.is_empty() {
             *pending_interest = VecDeque::new();
+            core.note_indexed();
             self.count_subscriptions(shard, core.subscribed());
         }
     }

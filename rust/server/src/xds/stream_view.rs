@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
-use steerway_engine::{Protocol, SubscriptionView};
+use steerway_engine::{Protocol, SubscriptionView, SyncState};
 
 /// One stream as an operator sees it.
 #[derive(Clone, Debug)]
@@ -25,6 +25,10 @@ pub struct StreamView {
     pub protocol: Protocol,
     /// Time since the stream was opened.
     pub age: Duration,
+    /// What Python called the stream; "": nothing.
+    pub label: Arc<str>,
+    /// How far the client is.
+    pub state: SyncState,
     /// Each subscribed type.
     pub subscriptions: Vec<SubscriptionView>,
 }

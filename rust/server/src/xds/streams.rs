@@ -11,6 +11,7 @@ use crate::net::peer::Token;
 use crate::observe::panic::catch;
 use crate::runtime::connection_context::ConnectionContext;
 use crate::runtime::shard::Shard;
+use crate::xds::scan::{StreamFilter, scan};
 use crate::xds::stream_handle::StreamHandle;
 use crate::xds::stream_view::StreamView;
 
@@ -77,11 +78,18 @@ impl Streams {
         }
     }
 
-    pub(crate) fn views(&self, resources: bool) -> Vec<StreamView> {
-        let view = |stream: &Rc<StreamHandle>| {
-            stream.catch_panic(&self.shard, |stream| stream.view(&self.shard, resources)).flatten()
-        };
-        self.open.borrow().values().filter_map(view).collect()
+    /// The streams with a subscription to one of these names, of any type; one may appear more than once.
+    pub(crate) fn subscribed_to(&self, names: &[Arc<str>]) -> Arc<[u64]> {
+        let interest = self.shard.interest.borrow();
+        let keys = names.iter().flat_map(|name| TypeId::ALL.map(|type_id| (type_id, name)));
+        keys.flat_map(|(type_id, name)| interest.subscribers_by_name(type_id, name)).collect()
+    }
+
+    /// The views of streams; with `resources` also their resources.
+    pub(crate) async fn views(self: Rc<Streams>, filter: StreamFilter, resources: bool) -> Vec<StreamView> {
+        let mut views = Vec::new();
+        scan(&self, &filter, |stream| views.extend(stream.view(&self.shard, resources))).await;
+        views
     }
 
     /// End each stream of the connection after its next response; at once where there was one.

@@ -1,0 +1,59 @@
+//! Sums over streams as Python objects.
+
+use std::collections::HashMap;
+
+use pyo3::prelude::*;
+use steerway_engine::SyncState;
+use steerway_server::{Edge as EdgeSum, Group as GroupSum, StateCounts};
+
+type States = HashMap<&'static str, u64>;
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Group {
+    label: String,
+    streams: u64,
+    states: States,
+    oldest_unacked_seconds: Option<f64>,
+    oldest_age_seconds: f64,
+}
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Edge {
+    label: String,
+    type_url: &'static str,
+    name: String,
+    streams: u64,
+    states: States,
+    since_seconds: f64,
+}
+
+/// The states that any stream has.
+fn states(counts: StateCounts) -> States {
+    let counts = SyncState::ALL.into_iter().zip(counts);
+    counts.filter(|(_, count)| *count > 0).map(|(state, count)| (state.name(), count)).collect()
+}
+
+impl From<GroupSum> for Group {
+    fn from(group: GroupSum) -> Group {
+        Group {
+            label: group.label.to_string(),
+            streams: group.streams,
+            states: states(group.states),
+            oldest_unacked_seconds: group.oldest_unacked.map(|age| age.as_secs_f64()),
+            oldest_age_seconds: group.oldest.as_secs_f64(),
+        }
+    }
+}
+
+impl From<EdgeSum> for Edge {
+    fn from(edge: EdgeSum) -> Edge {
+        Edge {
+            label: edge.label.to_string(),
+            type_url: edge.type_id.url(),
+            name: edge.name.to_string(),
+            streams: edge.streams,
+            states: states(edge.states),
+            since_seconds: edge.oldest.as_secs_f64(),
+        }
+    }
+}

@@ -1,0 +1,105 @@
+//! Which labels are subscribed to which names: the streams of a shard, summed up by label, type and name.
+
+use std::collections::HashMap;
+use std::rc::Rc;
+use std::sync::Arc;
+use std::time::Duration;
+
+use steerway_engine::TypeId;
+
+use crate::xds::group::{StateCounts, add_states, count_of};
+use crate::xds::scan::{StreamFilter, scan};
+use crate::xds::stream_handle::StreamHandle;
+use crate::xds::streams::Streams;
+
+/// The streams of one label that are subscribed to one name.
+#[derive(Clone, Debug)]
+pub struct Edge {
+    /// The label; "": streams without one.
+    pub label: Arc<str>,
+    /// Type of the subscription.
+    pub type_id: TypeId,
+    /// The requested name, a glob collection, or [`steerway_engine::WILDCARD`].
+    pub name: Arc<str>,
+    /// Number of streams.
+    pub streams: u64,
+    /// By the state of the name.
+    pub states: StateCounts,
+    /// Age of the oldest stream.
+    pub oldest: Duration,
+}
+
+/// The edges that a call wants.
+#[derive(Clone, Debug, Default)]
+pub struct EdgeFilter {
+    /// Only streams with this label; "": without one.
+    pub label: Option<Arc<str>>,
+    /// Only these names, in their canonical spelling.
+    pub names: Option<Arc<[Arc<str>]>>,
+}
+
+/// Edges by label, type and name.
+#[derive(Debug, Default)]
+pub(crate) struct Edges(HashMap<Arc<str>, [HashMap<Arc<str>, Edge>; TypeId::COUNT]>);
+
+impl Edges {
+    fn add(&mut self, part: Edge) {
+        let edges = &mut self.0.entry(Arc::clone(&part.label)).or_default()[part.type_id.index()];
+        match edges.get_mut(&part.name) {
+            Some(edge) => {
+                edge.streams += part.streams;
+                add_states(&mut edge.states, part.states);
+                edge.oldest = edge.oldest.max(part.oldest);
+            }
+            None => drop(edges.insert(Arc::clone(&part.name), part)),
+        }
+    }
+
+    /// Add those of other streams.
+    pub(crate) fn merge(mut self, other: Edges) -> Edges {
+        other.into_edges().for_each(|edge| self.add(edge));
+        self
+    }
+
+    fn into_edges(self) -> impl Iterator<Item = Edge> {
+        self.0.into_values().flatten().flat_map(HashMap::into_values)
+    }
+
+    /// All edges, by label, type and name.
+    pub(crate) fn into_sorted(self) -> Vec<Edge> {
+        let mut edges: Vec<Edge> = self.into_edges().collect();
+        edges.sort_unstable_by(|left, right| {
+            fn key(edge: &Edge) -> (&str, usize, &str) {
+                (&edge.label, edge.type_id.index(), &edge.name)
+            }
+            key(left).cmp(&key(right))
+        });
+        edges
+    }
+}
+
+/// The edges of the shard's streams.
+pub(crate) async fn edges(streams: Rc<Streams>, filter: EdgeFilter) -> Edges {
+    let mut edges = Edges::default();
+    let now = streams.shard.shared.now();
+    let ids = filter.names.as_ref().map(|names| streams.subscribed_to(names));
+    let wanted = StreamFilter { label: filter.label.clone(), ids, ..StreamFilter::default() };
+    scan(&streams, &wanted, |stream: &StreamHandle| {
+        let label = stream.label.borrow();
+        let store = streams.shard.shared.store.read();
+        stream.core.borrow().visit_names(&store, |type_id, name, state| {
+            if filter.names.as_ref().is_none_or(|names| names.contains(name)) {
+                edges.add(Edge {
+                    label: Arc::clone(&label),
+                    type_id,
+                    name: Arc::clone(name),
+                    streams: 1,
+                    states: count_of(state),
+                    oldest: now.saturating_sub(stream.opened),
+                });
+            }
+        });
+    })
+    .await;
+    edges
+}
