@@ -7,8 +7,8 @@ from typing import Any
 from urllib.parse import urlencode
 
 import steerway
-from steerway.admin.api.stream import STATES
 from steerway.admin.view import Phase, ProblemView
+from steerway.inventory.row.client import STATES
 from steerway.translate.client.audience import decode
 
 ENDPOINTS = {

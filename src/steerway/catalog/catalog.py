@@ -11,7 +11,7 @@ The catalog holds no objects of its own: it reads them from the store that gave 
 """
 
 from collections import Counter, defaultdict
-from collections.abc import Collection, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Generator, Hashable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import TypeVar
 
@@ -70,6 +70,12 @@ class Catalog:
         self.new_problems: list[Problem] = []
         """Those that the last `update` brought."""
         self._known: defaultdict[str, set[ServiceId]] = defaultdict(set)
+        self._listeners: list[Callable[[Collection[ServiceId]], None]] = []
+
+    def listen(self, listener: Callable[[Collection[ServiceId]], None]) -> None:
+        """Call `listener` after each update with the services that were built anew, also those that are equal to
+        before: what the catalog does not hold of their objects may have changed."""
+        self._listeners.append(listener)
 
     def update(self, get: Get, changed: Iterable[ObjectKey]) -> frozenset[ServiceId]:
         """Take in changed objects; returns the services whose value changed, appeared or went, those that are outside
@@ -101,6 +107,8 @@ class Catalog:
                 changes[id] = service
             yield
         self._replace(changes)
+        for listener in self._listeners:
+            listener(touched | named)
         return frozenset(moved)
 
     def _take_in(self, get: Get, key: ObjectKey, touched: set[ServiceId], named: set[ServiceId]) -> None:
@@ -236,7 +244,12 @@ class Catalog:
 
     def metadata(self, get: Get, id: ServiceId) -> ServiceMetadata:
         """What people wrote of a service, as far as it is not in the service itself."""
-        return read(get, id, self._slices.get(id, ()))
+        return read(get, id, tuple(self._slices.get(id, ())))
+
+    def endpoint_slices(self, get: Get, id: ServiceId) -> list[EndpointSlice]:
+        """The EndpointSlices of a service. Thread-safe if `get` is."""
+        keys = tuple(self._slices.get(id, ()))
+        return [slice_ for key in keys if isinstance(slice_ := get(key), EndpointSlice)]
 
     def __iter__(self) -> Iterator[Service]:
         """Those in the scope."""

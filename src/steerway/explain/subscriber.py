@@ -7,7 +7,8 @@ from steerway.catalog.model.mesh import Port, Service
 from steerway.catalog.model.policy import NOTHING
 from steerway.errors import TranslateError
 from steerway.explain import limitation
-from steerway.translate import destination, resource_name
+from steerway.explain.subscribed_name import find_target
+from steerway.translate import resource_name
 from steerway.translate.client import node as nodes
 from steerway.translate.client.audience import decode
 from steerway.translate.client.client import Client
@@ -38,7 +39,12 @@ class Subscribers:
 
     def limitations(self, node: bytes, audience: str, subscribed: Iterable[tuple[str, str]]) -> list[str]:
         """Sentences about each service, which begin with it. `subscribed`: (type_url, name) of a stream."""
-        client, namespace = nodes.client_of(node), decode(audience).namespace
+        return self.limitations_of(nodes.client_of(node), decode(audience).namespace, subscribed)
+
+    def limitations_of(
+        self, client: Client, namespace: str, subscribed: Iterable[tuple[str, str]]
+    ) -> list[str]:
+        """The same of a client in a namespace."""
         sentences: dict[str, None] = {}
         for served, name in subscribed:
             key = (client, namespace, served, name)
@@ -53,15 +59,11 @@ class Subscribers:
         if served == type_url.ROUTE and name in ROUTES:
             gateway = ROUTES[name] == GATEWAY
             return tuple(self._of_envoy(client, namespace, gateway))
+        target = find_target(served, name, namespace if served == type_url.LISTENER else "", self._domain)
+        service = None if target is None else self._find(target.service)
+        if target is None or service is None or not service.is_for(namespace):
+            return ()
         try:
-            if served == type_url.LISTENER:
-                target = resource_name.parse_target(name, namespace, self._domain)
-            else:
-                canonical = resource_name.without_object(destination.plaintext(name))
-                target = resource_name.parse_canonical(canonical, self._domain)
-            service = self._find(target.service)
-            if service is None or not service.is_for(namespace):
-                return ()
             port = resource_name.select_port(service, target.port)
         except TranslateError:
             return ()

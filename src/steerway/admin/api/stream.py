@@ -15,10 +15,7 @@ from steerway.admin.view import (
     SubscribersView,
     SubscriptionView,
 )
-
-STATES = ("refused", "waiting", "behind", "absent", "in_sync")
-"""States of a client, the worst first: it rejected the last response, a name has no answer yet, the newest response is
-not acknowledged, a name does not exist, none of these."""
+from steerway.inventory.row.client import STATES, ClientState
 
 
 def shown(streams: Iterable[StreamView], node: str | None, kind: str | None) -> list[StreamView]:
@@ -136,13 +133,13 @@ def _identity(identity: IdentityView | None) -> dict[str, str] | None:
     return None if identity is None else {"method": identity.kind, "name": str(identity)}
 
 
-def _state(parts: Iterable[str]) -> dict[str, Any]:
+def _state(parts: Iterable[ClientState]) -> dict[str, Any]:
     """The worst state of the parts."""
-    state = min(parts, key=STATES.index, default="in_sync")
-    return {"state": state, "in_sync": state == "in_sync"}
+    state = min(parts, key=STATES.index, default=STATES[-1])
+    return {"state": state, "in_sync": state == STATES[-1]}
 
 
-def _progress(part: SubscriptionView) -> str:
+def _progress(part: SubscriptionView) -> ClientState:
     """The state of one type: one of `STATES`."""
     if part.nack_message:
         return "refused"
