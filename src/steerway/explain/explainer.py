@@ -12,7 +12,6 @@ from typing import Any, NamedTuple
 from envoy.config.endpoint.v3 import endpoint_pb2
 
 from steerway.catalog.locality.client_locality import PodLocality, locate
-from steerway.catalog.locality.traffic_distribution import ClientLocality
 from steerway.catalog.model.mesh import Port, Service, ServiceId
 from steerway.catalog.service.metadata import ServiceMetadata
 from steerway.errors import TranslateError, UnknownServiceError
@@ -50,16 +49,31 @@ class Question(NamedTuple):
     client: str = ""
 
 
-class _Case(NamedTuple):
-    """A parsed question."""
+class Connected(NamedTuple):
+    """The client of a stream, and its audience."""
+
+    client: Client
+    audience: Audience
+
+
+class Case(NamedTuple):
+    """A parsed question: the service port that the target means to a client of this audience."""
 
     target: resource_name.Target
     service: Service
     port: Port
     why: str
     client: Client
-    namespace: str
-    locality: ClientLocality
+    audience: Audience
+
+    @property
+    def namespace(self) -> str:
+        """In which the client looks up short names."""
+        return self.audience.namespace
+
+    @property
+    def envoy(self) -> bool:
+        return self.client.library is Library.ENVOY
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,10 +94,8 @@ class Explainer:
     def explain(self, question: Question) -> dict[str, Any]:
         """The document, with serialised bodies. TranslateError: the question is invalid. UnknownServiceError: no such
         service."""
-        case = self._case(question)
-        bucket = 0 if self.buckets else None
-        audience = at_locality(of_client(case.client, case.namespace), case.locality, bucket)
-        resources = [*self._resources(self._first(question, case), audience)]
+        case = self.case(question)
+        resources = self.resources(question, case)
         return {
             "target": {
                 "asked": question.target,
@@ -100,14 +112,15 @@ class Explainer:
                 self.metadata(case.service.id),
                 case.namespace,
                 self.find,
-                envoy=case.client.library is Library.ENVOY,
+                envoy=case.envoy,
             ),
             "policy": wording.sections(case.port.policy),
-            "client": self._client(case, audience, resources),
+            "client": self._client(case, resources),
             "resources": resources,
         }
 
-    def _case(self, question: Question) -> _Case:
+    def case(self, question: Question, connected: Connected | None = None) -> Case:
+        """What a question means, for the client in it, or for one that is connected; errors as of `explain`."""
         _check(question)
         authority, name = resource_name.of_target(question.target)
         if authority:
@@ -115,21 +128,39 @@ class Explainer:
                 f"{question.target!r} has the authority {authority!r}: clients request it as an xdstp name, which only"
                 " files give"
             )
-        target = resource_name.parse_target(name, question.namespace or self.namespace, self.domain)
-        client = clients.parse(question.client) if question.client else Client()
+        asked_in = connected.audience.namespace if connected is not None else question.namespace
+        target = resource_name.parse_target(name, asked_in or self.namespace, self.domain)
         service = self.find(target.service)
         if service is None or service.outside:
             reason = resource_name.unknown(target.service, self.left_out)
             left_out = self.left_out(target.service)
             raise UnknownServiceError(reason, [] if left_out else self._nearest(target.service))
         port, why = resource_name.choose_port(service, target.port)
-        namespace = question.namespace or target.service.namespace
-        locality = locate(self.topology, PodLocality(node=question.node), question.zone)
-        return _Case(target, service, port, why, client, namespace, locality)
+        client, audience = connected or self._supposed(question, question.namespace or service.id.namespace)
+        return Case(target, service, port, why, client, audience)
 
-    def _first(self, question: Question, case: _Case) -> list[tuple[str, str]]:
+    def _supposed(self, question: Question, namespace: str) -> Connected:
+        """The client of a question."""
+        client = clients.parse(question.client) if question.client else Client()
+        locality = locate(self.topology, PodLocality(node=question.node), question.zone)
+        bucket = 0 if self.buckets else None
+        return Connected(client, at_locality(of_client(client, namespace), locality, bucket))
+
+    def resources(self, question: Question, case: Case) -> list[dict[str, Any]]:
+        """The resources that the client receives, with serialised bodies."""
+        return [*self._resources(self._first(question, case), case.audience)]
+
+    def limitations(self, case: Case) -> list[str]:
+        """Sentences about what the client does not support."""
+        service, port, client = case.service, case.port, case.client
+        if not case.target.pod:
+            return [*limitation.of(service, port, case.namespace, self.find, client)]
+        calls = limitation.of_calls(service, port, case.namespace, self.find, client, pod=True)
+        return [*calls, *limitation.of_endpoints(service, port, client)]
+
+    def _first(self, question: Question, case: Case) -> list[tuple[str, str]]:
         """The resources that a client requests first. The listener and routes of an Envoy are of all services alike."""
-        if case.client.library is not Library.ENVOY:
+        if not case.envoy:
             return [(type_url.LISTENER, resource_name.of_target(question.target)[1])]
         destinations = destination.resolve(
             case.service, case.port, case.namespace, self.find, self.domain, envoy=True
@@ -139,26 +170,19 @@ class Explainer:
         }
         return [(type_url.CLUSTER, cluster) for cluster in sorted(clusters)]
 
-    def _client(self, case: _Case, audience: Audience, resources: Iterable[dict[str, Any]]) -> dict[str, Any]:
+    def _client(self, case: Case, resources: Iterable[dict[str, Any]]) -> dict[str, Any]:
         clusters = [_cluster(resource) for resource in resources if resource["type_url"] == type_url.ENDPOINT]
         return {
             "name": str(case.client),
             "namespace": case.namespace,
-            "zone": case.locality.zone or None,
-            "node": case.locality.node or None,
+            "zone": case.audience.locality.zone or None,
+            "node": case.audience.locality.node or None,
             # A bucket depends on the very client.
-            "audience": encode(audience.parent() if self.buckets else audience),
-            "limitations": self._limitations(case),
+            "audience": encode(case.audience.parent() if self.buckets else case.audience),
+            "limitations": self.limitations(case),
             "clusters": clusters,
             "subset": self._subset(case.port, clusters),
         }
-
-    def _limitations(self, case: _Case) -> list[str]:
-        service, port, client = case.service, case.port, case.client
-        if not case.target.pod:
-            return [*limitation.of(service, port, case.namespace, self.find, client)]
-        calls = limitation.of_calls(service, port, case.namespace, self.find, client, pod=True)
-        return [*calls, *limitation.of_endpoints(service, port, client)]
 
     def _subset(self, port: Port, clusters: Sequence[dict[str, Any]]) -> dict[str, Any] | None:
         """The number of endpoints; which ones depends on the client's bucket."""

@@ -29,12 +29,13 @@ from steerway.origin import Origin
 from steerway.runtime import isolation
 from steerway.runtime.isolation import isolated
 from steerway.text import bounded
-from steerway.translate.answer import Content, Denied, Reason, Resource
+from steerway.translate.answer import Content, Denied, Reason
 from steerway.translate.client.audience import ENVOY, GRPC, Audience, decode, encode
 from steerway.translate.dialect.base import Dialect, DialectOptions
 from steerway.translate.dialect.envoy import Addresses, EnvoyDialect
 from steerway.translate.dialect.grpc import GrpcDialect
 from steerway.translate.plan import Plan
+from steerway.translate.preview import Preview
 from steerway.translate.resource_name import LeftOut, nothing_left_out
 from steerway.translate.wildcard import SERVED as OF_WILDCARDS
 from steerway.translate.wildcard import WildcardMember, Wildcards
@@ -112,9 +113,11 @@ class Translator:
         left_out: LeftOut = nothing_left_out,
     ) -> None:
         self._find = find
-        options = DialectOptions(find, cluster_domain, scope_all, load_reporting, buckets, left_out)
-        envoy = EnvoyDialect(options, services, listen, system_ca_file)
-        self._dialects: dict[str, Dialect] = {GRPC: GrpcDialect(options), ENVOY: envoy}
+        self._options = DialectOptions(find, cluster_domain, scope_all, load_reporting, buckets, left_out)
+        self._listen = listen
+        self._system_ca_file = system_ca_file
+        envoy = self._envoy_dialect(self._options, services)
+        self._dialects: dict[str, Dialect] = {GRPC: GrpcDialect(self._options), ENVOY: envoy}
         self._wildcards = Wildcards(envoy, services)
         self._open: set[_Key] = set()
         """Entries that depend on services that come, too."""
@@ -209,17 +212,27 @@ class Translator:
                 self._publish(key, entry, commit, min(waiting, default=None))
         return commit
 
-    def preview(self, served: str, name: str, audience: Audience) -> Content:
-        """What a client of this audience would be answered. Nothing is noted or published."""
-        if (raw_resource := self._raw.get((served, name))) is not None:
-            return Resource(raw_resource.body, raw_resource.references, raw_resource.scope)
-        contents = self._dialect(audience).plan(*self._key(served, name, audience)).contents((audience,))
-        wider = (wider for wider in audience.widening() if wider in contents)
-        return next((contents[wider] for wider in wider), Reason("it is not visible to this client"))
+    @property
+    def preview(self) -> Preview:
+        """What a client would be answered."""
+        return Preview(self._dialects, self._raw)
+
+    def preview_in_threads(
+        self, find: Callable[[ServiceId], Service | None], services: Callable[[], Iterable[Service]]
+    ) -> Preview:
+        """The same, for any thread; `find` and `services` must be thread-safe."""
+        options = self._options._replace(find=find)
+        envoy = self._envoy_dialect(options, services)
+        return Preview({GRPC: GrpcDialect(options), ENVOY: envoy}, self._raw)
 
     def problems(self) -> list[Problem]:
         """Raw documents and services that could not be translated; their last good version is served."""
         return [*self._raw_problems.values(), *self._problems.values()]
+
+    def _envoy_dialect(
+        self, options: DialectOptions, services: Callable[[], Iterable[Service]]
+    ) -> EnvoyDialect:
+        return EnvoyDialect(options, services, self._listen, self._system_ca_file)
 
     def _key(self, served: str, name: str, audience: Audience) -> _Key:
         """Where an answer is published: as widely as all audiences that get the same one."""
