@@ -20,8 +20,16 @@ _SECTIONS = {
         "crd": "Print the CustomResourceDefinition of TrafficPolicy.",
     },
     "Inspection": {
+        "status": "Show the replicas and how far their clients are.",
+        "services": "List Services.",
+        "clients": "List connected clients.",
+        "endpoints": "List the endpoints of a target for a client.",
+        "problems": "List what is not served.",
+        "changes": "List the latest changes.",
+        "describe": "Show a Service or a client in detail.",
         "explain": "Explain the configuration of a target for a client.",
         "diff": "Show what manifests would change for clients.",
+        "page": "Open the admin page.",
     },
     "Clients": {
         "run": "Start a program with a bootstrap.",
@@ -34,7 +42,9 @@ _SECTIONS = {
 }
 """The commands by section of the help, with their lines in it."""
 _COMMANDS = {name: line for commands in _SECTIONS.values() for name, line in commands.items()}
-_FOLDERS: dict[str, str] = {}
+_FOLDERS = dict.fromkeys(
+    ("status", "services", "clients", "endpoints", "problems", "changes", "describe", "page"), "view"
+)
 """Commands whose file is in a folder below `command/`."""
 
 

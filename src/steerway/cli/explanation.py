@@ -1,13 +1,15 @@
 """An explanation as indented text, at most a screen for a simple service."""
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from steerway.cli import terminal
 from steerway.cli.terminal import Mark
 
 _MOST_CLIENTS = 20
+_MOST_ENDPOINTS = 10
+"""Of one locality."""
 
 
 def show(explanation: dict[str, Any], verbose: bool) -> None:
@@ -19,7 +21,7 @@ def show(explanation: dict[str, Any], verbose: bool) -> None:
     terminal.item(Mark.PASS, f"{target['asked']} is {port}Service {target['service']}{pod}: {target['why']}")
     _facts(explanation["facts"], explanation["target"]["service"])
     _policy(explanation["policy"], verbose)
-    _client(explanation["client"])
+    _client(explanation["client"], _addresses(explanation["resources"]))
     _resources(explanation["resources"], explanation["clients"] is None, verbose)
     _clients(explanation["clients"])
 
@@ -111,7 +113,27 @@ def _section(section: dict[str, Any], indent: int) -> None:
     _plain(f"{section['section']}: {section['value']} — {section['source'] or 'default'}", indent)
 
 
-def _client(client: dict[str, Any]) -> None:
+def _addresses(resources: Iterable[dict[str, Any]]) -> dict[tuple[str, int, str, str], list[str]]:
+    """The addresses of endpoints by cluster, priority, region and zone, from the resources themselves."""
+    addresses: dict[tuple[str, int, str, str], list[str]] = {}
+    for resource in resources:
+        for member in (resource["body"] or {}).get("endpoints", ()) if resource["type"] == "eds" else ():
+            locality = member.get("locality", {})
+            locality_names = locality.get("region", ""), locality.get("zone", "")
+            addresses.setdefault((resource["name"], member.get("priority", 0), *locality_names), []).extend(
+                _address(endpoint) for endpoint in member.get("lb_endpoints", ())
+            )
+    return addresses
+
+
+def _address(endpoint: dict[str, Any]) -> str:
+    socket = endpoint["endpoint"]["address"]["socket_address"]
+    host, state = socket["address"], endpoint.get("health_status", "")
+    shown = f"[{host}]:{socket['port_value']}" if ":" in host else f"{host}:{socket['port_value']}"
+    return shown if state in ("", "HEALTHY") else f"{shown} ({state.lower()})"
+
+
+def _client(client: dict[str, Any], addresses: Mapping[tuple[str, int, str, str], Sequence[str]]) -> None:
     locality = [f"in namespace {client['namespace']}"]
     locality += [f"{name} {client[name]}" for name in ("zone", "node") if client[name]]
     _title(f"{client['name']} {', '.join(locality)} (audience {client['audience']})")
@@ -133,8 +155,17 @@ def _client(client: dict[str, Any]) -> None:
             zone = locality["zone"] or "no zone"
             size = _count(locality["endpoints"], "endpoint")
             _plain(f"priority {locality['priority']}: {zone} with weight {locality['weight']}, {size}", 4)
+            locality_names = locality["region"] or "", locality["zone"] or ""
+            _endpoint_lines(addresses.get((cluster["name"], locality["priority"], *locality_names), ()))
         if not cluster["localities"]:
             _line(Mark.FAIL, "no endpoint: calls fail at once", 4)
+
+
+def _endpoint_lines(addresses: Sequence[str]) -> None:
+    for address in addresses[:_MOST_ENDPOINTS]:
+        _plain(address, 6)
+    if len(addresses) > _MOST_ENDPOINTS:
+        _plain(f"and {len(addresses) - _MOST_ENDPOINTS} more: -o json has them all", 6)
 
 
 def _resources(resources: Iterable[dict[str, Any]], offline: bool, verbose: bool) -> None:

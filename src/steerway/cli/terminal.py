@@ -50,6 +50,11 @@ def note(text: str) -> None:
     click.echo(f"{style('note', 'yellow')}: {text}", err=True, color=_color())
 
 
+def warn(text: str) -> None:
+    """A failure to stderr that does not end the command."""
+    click.echo(f"{style('warning', 'yellow')}: {text}", err=True, color=_color())
+
+
 def fail(text: str) -> None:
     """An error to stderr, one `error:` line per line of `text`."""
     for line in text.splitlines() or [""]:

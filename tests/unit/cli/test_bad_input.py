@@ -3,8 +3,9 @@
 import os
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
-from socket import create_server
+from socket import SHUT_RDWR, create_server
 
 import pytest
 
@@ -147,22 +148,25 @@ def test_other_commands(steerway: Run, command: str, code: int, wanted: list[str
 
 @pytest.fixture
 def answering() -> Iterator[Callable[[bytes], str]]:
-    """Starts a server that answers one connection with these bytes, and returns its address."""
+    """Starts a server that answers each connection with these bytes, and returns its address."""
     with create_server(("127.0.0.1", 0)) as listener:
         threads: list[threading.Thread] = []
 
         def start(content: bytes) -> str:
             def answer() -> None:
-                connection, _ = listener.accept()
-                with connection:
-                    connection.recv(1000)
-                    connection.sendall(content)
+                with suppress(OSError):  # of the end
+                    while True:
+                        connection, _ = listener.accept()
+                        with connection:
+                            connection.recv(1000)
+                            connection.sendall(content)
 
             threads.append(threading.Thread(target=answer))
             threads[-1].start()
             return f"127.0.0.1:{listener.getsockname()[1]}"
 
         yield start
+        listener.shutdown(SHUT_RDWR)
         for thread in threads:
             thread.join()
 

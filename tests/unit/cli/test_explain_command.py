@@ -86,7 +86,10 @@ def test_manifests_are_explained_on_a_screen(steerway: Run, manifests: str) -> N
         " it falls back to round_robin",
         "  backend.shop.svc.cluster.local:50051",
         "    priority 0: eu-1a with weight 1, 1 endpoint",
+        "      10.0.0.1:50051",
         "    priority 1: eu-1b with weight 1, 2 endpoints",
+        "      10.0.0.2:50051",
+        "      10.0.0.3:50051 (draining)",
         "resources",
         "  ✓ lds backend.shop",
         "  ✓ rds backend.shop.svc.cluster.local:50051",
@@ -260,7 +263,7 @@ def test_a_control_plane_is_asked_with_its_token(steerway: Run, plane: Plane, tm
     admin = ("--admin", f"127.0.0.1:{plane.server_port}", "--token-file", str(token))
     code, out, _ = steerway("explain", "backend.shop:grpc", "--node-zone", "a", *admin, "--output", "json")
     assert (code, json.loads(out)) == (0, {})
-    assert plane.path == "/api/v1/explain?target=backend.shop%3Agrpc&zone=a"
+    assert plane.path == "/api/v1/explain?target=backend.shop:grpc&zone=a"
     assert plane.token == "Bearer 0123456789abcdef"
 
 
@@ -273,7 +276,8 @@ def test_a_control_plane_is_asked_with_its_token(steerway: Run, plane: Plane, tm
         (
             404,
             '{"error": "Not Found", "see": []}',
-            "error: http://ADMIN answers with status 404: Not Found\n",
+            "error: http://ADMIN does not have /api/v1/explain: it is an older version of steerway, or another"
+            " server\n",
         ),
         (
             500,

@@ -20,7 +20,19 @@ Run = Callable[..., tuple[int, str, str]]
 def test_every_command_has_help(steerway: Run) -> None:
     """`--help` and `-h` work everywhere and name the exit codes once."""
     names = cli.list_commands(click.Context(cli))
-    assert names == ["serve", "check", "crd", "explain", "diff", "run", "bootstrap", "completion", "version"]
+    views = [
+        "status",
+        "services",
+        "clients",
+        "endpoints",
+        "problems",
+        "changes",
+        "describe",
+        "explain",
+        "diff",
+        "page",
+    ]
+    assert names == ["serve", "check", "crd", *views, "run", "bootstrap", "completion", "version"]
     for name in names:
         code, out, _ = steerway(name, "-h")
         assert code == 0

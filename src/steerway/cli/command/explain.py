@@ -3,24 +3,21 @@
 It queries a running control plane, or computes the same from manifest files, without connected clients.
 """
 
-import http.client
 import json
-import urllib.error
-import urllib.parse
-import urllib.request
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from steerway.cli import explanation, terminal
-from steerway.cli.parameter import ManifestPath, admin_url
+from steerway.cli.parameter import ManifestPath
+from steerway.cli.replica import Where, replica_options
 from steerway.cli.terminal import ExitCode
-from steerway.config import HttpSettings
-from steerway.errors import SettingsError, SourceError, TranslateError, UnknownServiceError
+from steerway.errors import SettingsError, SourceError, UnknownServiceError
 
-_PATIENCE_SECONDS = 30.0
+if TYPE_CHECKING:
+    from steerway.cli.replica.replicas import Replicas
 
 
 @click.command()
@@ -37,28 +34,15 @@ _PATIENCE_SECONDS = 30.0
     help="Its library, such as grpc-go/1.70, grpcio or envoy",
 )
 @click.option(
-    "--admin",
-    metavar="URL",
-    callback=admin_url,
-    default=f"http://{HttpSettings.admin}",
-    show_default=True,
-    help="Admin address of the control plane",
-)
-@click.option(
-    "--token-file",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="Token for it (its admin_token_file)",
-)
-@click.option(
     "--files",
     metavar="DIR",
     multiple=True,
     type=ManifestPath(),
     help="Explain these manifests instead, without a control plane (repeatable)",
 )
-@click.option("--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
+@click.option("-o", "--output", type=click.Choice(["text", "json"]), default="text", show_default=True)
 @click.option("-v", "--verbose", is_flag=True, help="Also defaults and the resources themselves")
+@replica_options("--admin")
 def explain(
     target: str,
     namespace: str,
@@ -67,7 +51,8 @@ def explain(
     client: str,
     output: str,
     verbose: bool,
-    **where: Any,
+    files: tuple[Path, ...],
+    where: Where,
 ) -> int:
     """Explain the configuration of TARGET, such as xds:///backend.shop:50051, for a client.
 
@@ -80,11 +65,7 @@ def explain(
     resource_name.of_target(target)  # a wrong scheme is one with or without a control plane
     asked = {"target": target, "namespace": namespace, "zone": node_zone, "node": node, "client": client}
     try:
-        document = (
-            _offline(where["files"], asked)
-            if where["files"]
-            else _ask(where["admin"], where["token_file"], asked)
-        )
+        document = _offline(files, asked) if files else _ask(where, asked)
     except UnknownServiceError as error:
         terminal.fail(str(error))
         if error.nearest:
@@ -97,59 +78,25 @@ def explain(
     return ExitCode.OK
 
 
-def _ask(admin: str, token_file: Path | None, asked: Mapping[str, str]) -> dict[str, Any]:
-    """The answer of a control plane. SourceError: there is none."""
-    query = urllib.parse.urlencode({name: value for name, value in asked.items() if value})
-    request = urllib.request.Request(f"{admin}/api/v1/explain?{query}")
-    if token_file is not None:
-        request.add_header("Authorization", f"Bearer {_token(token_file)}")
-    # The admin server is near: proxies of the environment do not apply.
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+def _ask(where: Where, asked: Mapping[str, str]) -> dict[str, Any]:
+    """The answer of the first replica that has one, with the clients of all. SourceError: there is none."""
+    from steerway.cli.replica import session
+    from steerway.cli.replica.replicas import documents
+
+    async def query(replicas: "Replicas") -> dict[str, Any]:
+        answers = documents(await replicas.get("/api/v1/explain", **asked))
+        document = next(iter(answers.values()))
+        if "clients" in document:
+            clients = (client for answer in answers.values() for client in answer["clients"])
+            document["clients"] = sorted(clients, key=lambda client: (client["node"], client["address"]))
+        return document
+
     try:
-        with opener.open(request, timeout=_PATIENCE_SECONDS) as answer:
-            document: dict[str, Any] = json.load(answer)
-            return document
-    except urllib.error.HTTPError as error:
-        raise _refusal(admin, error) from None
-    except (http.client.HTTPException, ValueError):
-        raise SourceError(
-            f"{admin} is not the admin address of a control plane: it does not answer with JSON over HTTP/1"
-        ) from None
-    except OSError as error:
-        reason = getattr(error, "reason", error)
-        raise SourceError(
-            f"no control plane answers at {admin}: {getattr(reason, 'strerror', None) or reason}; start one with"
-            " `steerway serve`, give its address with --admin URL (kubectl port-forward helps), or give manifests"
-            " with --files DIR"
-        ) from None
-
-
-def _token(file: Path) -> str:
-    """The token in a file. SourceError: there is none."""
-    try:
-        token = file.read_text(encoding="ascii").strip()
-    except OSError as error:
-        raise SourceError(f"--token-file {file} cannot be read: {error.strerror}") from None
-    except UnicodeDecodeError:
-        raise SourceError(f"--token-file {file} contains no token: it is not ASCII text") from None
-    if not token or not token.isprintable():
-        raise SourceError(f"--token-file {file} must contain one token, in one line")
-    return token
-
-
-def _refusal(admin: str, error: urllib.error.HTTPError) -> Exception:
-    try:
-        body = json.load(error)
-        reason = str(body["error"])
-    except (ValueError, KeyError, TypeError):
-        return SourceError(f"{admin} answers with status {error.code}: is it the admin address of steerway?")
-    if error.code == 401:
-        return SourceError(f"{admin} wants a token: give its file with --token-file")
-    if "nearest" in body:
-        return UnknownServiceError(reason, body["nearest"])
-    if error.code == 400:
-        return TranslateError(reason)
-    return SourceError(f"{admin} answers with status {error.code}: {reason}")
+        return session.ask(where, query)
+    except SourceError as error:
+        if not error.hint:
+            raise
+        raise SourceError(str(error), f"{error.hint}, or manifests with --files DIR") from None
 
 
 def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any]:

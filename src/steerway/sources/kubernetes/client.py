@@ -32,6 +32,8 @@ CONNECT_SECONDS = 10.0
 LIST_READ_SECONDS = 60.0
 """Longest silence while a page is read."""
 _WHOLE = aiohttp.ClientTimeout(sock_connect=CONNECT_SECONDS, sock_read=LIST_READ_SECONDS)
+_UPGRADE_SECONDS = 20.0
+"""Longest time until a WebSocket is open; the API server connects to the kubelet meanwhile."""
 
 
 @dataclass(slots=True)
@@ -128,6 +130,36 @@ class KubernetesClient:
             nothing = f"no event and no bookmark for {silence_seconds:.0f} s"
             raise RequestError(Failure(None, SILENT, nothing)) from error
 
+    @contextlib.asynccontextmanager
+    async def websocket(
+        self, path: str, query: Mapping[str, str], protocol: str
+    ) -> AsyncGenerator[aiohttp.ClientWebSocketResponse, None]:
+        """A WebSocket with a subprotocol. Entering raises RequestError, with the reason of the API server."""
+        async with self._connected() as connection:
+            try:
+                async with asyncio.timeout(_UPGRADE_SECONDS):
+                    socket = await connection.session.ws_connect(
+                        connection.configuration.server + path,
+                        params=query,
+                        protocols=(protocol,),
+                        headers=_authorization(connection.configuration),
+                        max_msg_size=0,
+                        **_route(connection.configuration),
+                    )
+            except aiohttp.WSServerHandshakeError as error:
+                await self.get(
+                    path, query
+                )  # the same refusal, with its Status object, which aiohttp discards
+                raise RequestError(Failure(error.status, "no WebSocket", error.message)) from error
+            except (aiohttp.ClientError, OSError, TimeoutError) as error:
+                failure = failure_of(error)
+                self._distrust(connection, failure.reason in TLS_REASONS)
+                raise RequestError(failure) from error
+            try:
+                yield socket
+            finally:
+                await socket.close()
+
     async def close(self) -> None:
         """Close every connection. Requests in flight fail."""
         connection, self._connection = self._connection, None
@@ -146,19 +178,15 @@ class KubernetesClient:
     ) -> AsyncGenerator[aiohttp.ClientResponse, None]:
         async with self._connected() as connection:
             configuration = connection.configuration
-            authorization = (
-                {"Authorization": configuration.authorization} if configuration.authorization else {}
-            )
             try:
                 async with connection.session.request(
                     method,
                     configuration.server + path,
                     params=query,
-                    headers={**headers, **authorization},
+                    headers={**headers, **_authorization(configuration)},
                     json=body,
                     timeout=timeout,
-                    proxy=configuration.proxy or None,
-                    server_hostname=configuration.tls.server_name or None,
+                    **_route(configuration),
                 ) as response:
                     await _check(response)
                     try:
@@ -222,6 +250,18 @@ class KubernetesClient:
             connection.retired = True
             if self._connection is connection:
                 self._connection = None
+
+
+def _authorization(configuration: Configuration) -> dict[str, str]:
+    return {"Authorization": configuration.authorization} if configuration.authorization else {}
+
+
+def _route(configuration: Configuration) -> dict[str, Any]:
+    """Arguments of a request that the configuration of the cluster decides."""
+    return {
+        "proxy": configuration.proxy or None,
+        "server_hostname": configuration.tls.server_name or None,
+    }
 
 
 async def _lines(response: aiohttp.ClientResponse) -> AsyncGenerator[bytes, None]:

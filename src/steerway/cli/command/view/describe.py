@@ -1,0 +1,94 @@
+"""`steerway describe`: one Service or one client with all that is known of it."""
+
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from steerway.cli.command.view import description
+from steerway.cli.output import Output, output_options
+from steerway.cli.replica import Where, replica_options
+from steerway.errors import UnknownServiceError
+
+if TYPE_CHECKING:
+    from steerway.cli.replica.replicas import Replicas
+
+_KINDS = ("service", "client")
+
+
+@click.command()
+@click.argument("what", metavar="service|client", nargs=-1, required=True)
+@click.option("-n", "--namespace", metavar="NS", default="default", help="Namespace of a NAME without one")
+@output_options("text", "json", "yaml")
+@replica_options()
+def describe(where: Where, output: Output, what: tuple[str, ...], namespace: str) -> int:
+    """Show a Service or a client in detail: `describe service shop/backend`, `describe client NODE|WORKLOAD`.
+
+    A Service: ports with endpoints and policies, routes, subscribers, load, and its latest changes. A client:
+    its streams, the resources of each with their versions and acknowledgements, refusals and limitations. Also
+    KIND/NAME, as -o name of other commands prints it.
+    """
+    from steerway.cli.replica import session
+
+    kind, name = _parsed(what)
+    query = _service if kind == "service" else _client
+    return session.run(where, lambda replicas: query(replicas, name, namespace, output))
+
+
+def _parsed(what: tuple[str, ...]) -> tuple[str, str]:
+    kind, _, name = what[0].partition("/") if len(what) == 1 else (what[0], "", what[1])
+    if kind not in _KINDS or not name or len(what) > 2:
+        raise click.UsageError("write `service NAME`, `client NODE` or `client WORKLOAD`")
+    return kind, name
+
+
+async def _service(replicas: "Replicas", name: str, namespace: str, output: Output) -> None:
+    from steerway.cli.replica import merge
+    from steerway.cli.replica.name import service_id
+    from steerway.cli.replica.replicas import documents
+
+    own, service = service_id(name)
+    answers = documents(await replicas.get(f"/api/v1/services/{own or namespace}/{service}"))
+    (row,) = merge.services({replica: [document] for replica, document in answers.items()})
+    row["subscribers"] = merge.subscribers(document["subscribers"] for document in answers.values())
+    row["changes"] = merge.changes({replica: document["changes"] for replica, document in answers.items()})
+    row["load"] = merge.loads(document["load"] for document in answers.values())
+    row["propagation"] = {replica: document["propagation"] for replica, document in answers.items()}
+    if not output.document(row):
+        description.service(row)
+
+
+async def _client(replicas: "Replicas", name: str, _namespace: str, output: Output) -> None:
+    """A workload when one has this name, else a node."""
+    from steerway.cli.replica import merge
+    from steerway.cli.replica.replicas import documents
+
+    answers = documents(await replicas.items("/api/v1/clients", by="node", workload=_workload(name)))
+    nodes = merge.clients({replica: document["items"] for replica, document in answers.items()})
+    if not nodes:
+        answers = documents(await replicas.items("/api/v1/clients", by="node", client=name))
+        nodes = merge.clients({replica: document["items"] for replica, document in answers.items()})
+    if not nodes:
+        raise UnknownServiceError(f"no client with the node id or workload {name} is connected")
+    details = [await _details(replicas, row) for row in nodes]
+    if not output.document({"items": details}):
+        description.clients(name, details)
+
+
+def _workload(name: str) -> str:
+    """Names without a namespace are none of a workload; the server refuses them."""
+    return name if name.count("/") == 1 else "-/-"
+
+
+async def _details(replicas: "Replicas", row: dict[str, Any]) -> dict[str, Any]:
+    """A client with its streams at all replicas."""
+    from urllib.parse import quote
+
+    from steerway.cli.replica.replicas import documents
+
+    answers = documents(await replicas.get(f"/api/v1/clients/{quote(row['id'], safe='')}"))
+    streams = [
+        {**stream, "replica": replica}
+        for replica, document in answers.items()
+        for stream in document["stream_details"]
+    ]
+    return {**row, "stream_details": streams}
