@@ -6,7 +6,7 @@ port on the pod's loopback interface, so the admin server need not listen on the
 
 import asyncio
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, Awaitable, Callable, Coroutine
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -80,9 +80,10 @@ class PortForward:
 
 
 async def _upload(reader: asyncio.StreamReader, socket: aiohttp.ClientWebSocketResponse) -> None:
-    while content := await reader.read(_CHUNK_BYTES):
-        await socket.send_bytes(bytes([_DATA]) + content)
-    await socket.close()  # the protocol has no half-closed connections
+    with contextlib.suppress(aiohttp.ClientError, OSError):  # the reader of the socket reports its end
+        while content := await reader.read(_CHUNK_BYTES):
+            await socket.send_bytes(bytes([_DATA]) + content)
+        await socket.close()  # the protocol has no half-closed connections
 
 
 def _explained(error: RequestError, pod: str, namespace: str) -> str:
@@ -96,25 +97,23 @@ def _explained(error: RequestError, pod: str, namespace: str) -> str:
     return str(error)
 
 
-Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Awaitable[None]]
+Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]
+Accept = Callable[[asyncio.StreamReader, asyncio.StreamWriter], None]
 
 
 @contextlib.asynccontextmanager
 async def _served(
-    handle: Handler, start: Callable[[Handler], Awaitable[asyncio.Server]]
+    handle: Handler, start: Callable[[Accept], Awaitable[asyncio.Server]]
 ) -> AsyncGenerator[asyncio.Server, None]:
     """A server whose connections end with it."""
     tasks: set[asyncio.Task[None]] = set()
 
-    async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        task = asyncio.current_task()
-        assert task is not None
+    # No coroutine: before Python 3.12 asyncio reports its cancellation as an error.
+    def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.create_task(handle(reader, writer))
         tasks.add(task)
-        try:
-            await handle(reader, writer)
-        finally:
-            tasks.discard(task)
-            writer.close()
+        task.add_done_callback(tasks.discard)
+        task.add_done_callback(lambda _: writer.close())
 
     server = await start(accept)
     try:

@@ -142,15 +142,12 @@ class KubernetesClient:
                         connection.configuration.server + path,
                         params=query,
                         protocols=(protocol,),
-                        headers=_authorization(connection.configuration),
+                        headers={"Accept": "*/*", **_authorization(connection.configuration)},
                         max_msg_size=0,
                         **_route(connection.configuration),
                     )
             except aiohttp.WSServerHandshakeError as error:
-                await self.get(
-                    path, query
-                )  # the same refusal, with its Status object, which aiohttp discards
-                raise RequestError(Failure(error.status, "no WebSocket", error.message)) from error
+                raise await self._refused_upgrade(path, query, error) from error
             except (aiohttp.ClientError, OSError, TimeoutError) as error:
                 failure = failure_of(error)
                 self._distrust(connection, failure.reason in TLS_REASONS)
@@ -159,6 +156,17 @@ class KubernetesClient:
                 yield socket
             finally:
                 await socket.close()
+
+    async def _refused_upgrade(
+        self, path: str, query: Mapping[str, str], error: aiohttp.WSServerHandshakeError
+    ) -> RequestError:
+        """The error with its Status object, which aiohttp discards, from the same request without an upgrade."""
+        try:
+            await self.get(path, query)
+        except RequestError as refusal:
+            if refusal.failure.status == error.status:
+                return refusal
+        return RequestError(Failure(error.status, "no WebSocket", error.message))
 
     async def close(self) -> None:
         """Close every connection. Requests in flight fail."""
