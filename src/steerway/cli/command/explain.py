@@ -12,7 +12,7 @@ import click
 
 from steerway.cli import explanation, terminal
 from steerway.cli.parameter import ManifestPath
-from steerway.cli.replica import Where, replica_options
+from steerway.cli.replica import Where, completion, replica_options
 from steerway.cli.terminal import ExitCode
 from steerway.errors import SettingsError, SourceError, UnknownServiceError
 
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 
 @click.command()
-@click.argument("target", metavar="TARGET")
+@click.argument("target", metavar="TARGET", shell_complete=completion.targets)
 @click.option(
     "--namespace", metavar="NS", default="", help="Namespace of the client  [default: the service's]"
 )

@@ -90,7 +90,8 @@ def replica_options(*flags: str) -> Callable[[_Command], _Command]:
     def decorate(command: _Command) -> _Command:
         @functools.wraps(command)
         def with_where(**options: Any) -> Any:
-            return command(where=_where(options), **options)
+            root = click.get_current_context().find_root()
+            return command(where=where_of(options, root), **options)
 
         decorated: Any = with_where
         for option in reversed(_options(("--address", *flags))):
@@ -100,8 +101,8 @@ def replica_options(*flags: str) -> Callable[[_Command], _Command]:
     return decorate
 
 
-def _where(options: dict[str, Any]) -> Where:
-    """Take the options out of all options."""
+def where_of(options: dict[str, Any], root: click.Context) -> Where:
+    """Take these options out of all options of a command. `root`: the context of the program."""
     from steerway.cli.replica.cluster import SELECTOR
 
     addresses = options.pop("addresses")
@@ -120,7 +121,7 @@ def _where(options: dict[str, Any]) -> Where:
         namespace=namespace,
         selector=selector or SELECTOR,
         port=port,
-        cluster=of_cluster or click.get_current_context().find_root().info_name != program.NAME,
+        cluster=of_cluster or root.info_name != program.NAME,
     )
 
 

@@ -138,7 +138,7 @@ def test_changes_are_ordered_by_time_and_replica(ask: Ask, pair: list[AdminRepli
     pair[0].documents["/api/v1/changes"] = listed(
         change("2", "a", "2026-11-30T21:00:02.000Z"), change("1", "a", "2026-11-30T21:00:00.000Z")
     )
-    counts = {"sent": 2, "acked": 1, "nacked": 1, "pending": 1, "ended": 0}
+    counts = {"sent": 3, "acked": 1, "nacked": 1, "pending": 1, "ended": 0}
     pair[1].documents["/api/v1/changes"] = listed(
         change("9", "b", "2026-11-30T21:00:01.000Z", clients=counts, kind="nack", text="refused by x")
     )

@@ -21,7 +21,7 @@ def _age(row: Row) -> str:
 
 def _clients(row: Row) -> str:
     numbers = row.get("clients") or {}
-    shown = [f"{numbers.get('acked', 0)}/{numbers.get('sent', 0) + numbers.get('pending', 0)}"]
+    shown = [f"{numbers.get('acked', 0)}/{numbers.get('sent', 0)}"]
     if numbers.get("nacked"):
         shown.append(out.state("refused", f"refused {numbers['nacked']}"))
     return " ".join(shown)
@@ -70,7 +70,7 @@ def _since(_context: click.Context, _option: click.Parameter, value: str) -> str
 def changes(where: Where, output: Output, since: str, kind: str | None, namespace: str, service: str) -> int:
     """List the latest changes of all replicas: what changed, how many clients have acknowledged it, how long it took.
 
-    ACKED is the number of clients that acknowledged it of those that it concerns; PUBLISHED the time from the event in
+    ACKED is the number of clients that acknowledged it of those that it was sent to; PUBLISHED the time from the event in
     the cluster to its resources; LAST ACK the time from then to the last acknowledgement. The newest come first, with
     --watch last.
     """

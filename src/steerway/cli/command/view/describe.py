@@ -6,7 +6,7 @@ import click
 
 from steerway.cli.command.view import description
 from steerway.cli.output import Output, output_options
-from steerway.cli.replica import Where, replica_options
+from steerway.cli.replica import Where, completion, replica_options
 from steerway.errors import UnknownServiceError
 
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ _KINDS = ("service", "client")
 
 
 @click.command()
-@click.argument("what", metavar="service|client", nargs=-1, required=True)
+@click.argument(
+    "what", metavar="service|client", nargs=-1, required=True, shell_complete=completion.described
+)
 @click.option("-n", "--namespace", metavar="NS", default="default", help="Namespace of a NAME without one")
 @output_options("text", "json", "yaml")
 @replica_options()

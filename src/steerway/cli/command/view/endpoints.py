@@ -8,7 +8,7 @@ import click
 from steerway.cli import output as out
 from steerway.cli import terminal
 from steerway.cli.output import Column, Output, output_options
-from steerway.cli.replica import Where, replica_options
+from steerway.cli.replica import Where, completion, replica_options
 from steerway.cli.terminal import ExitCode, Mark
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ def _columns() -> list[Column]:
 
 
 @click.command()
-@click.argument("targets", nargs=-1, required=True, metavar="TARGET...")
+@click.argument("targets", nargs=-1, required=True, metavar="TARGET...", shell_complete=completion.targets)
 @click.option(
     "--from", "node", metavar="NODE", default="", help="Those that the client with this node id has"
 )

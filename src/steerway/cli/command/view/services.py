@@ -6,7 +6,7 @@ import click
 
 from steerway.cli import output as out
 from steerway.cli.output import Column, Output, output_options
-from steerway.cli.replica import Where, replica_options
+from steerway.cli.replica import Where, completion, replica_options
 
 Row = dict[str, Any]
 
@@ -40,7 +40,7 @@ def _columns() -> list[Column]:
 
 
 @click.command()
-@click.argument("name", required=False, default="")
+@click.argument("name", required=False, default="", shell_complete=completion.services)
 @click.option("-n", "--namespace", metavar="NS", default="", help="Only Services of this namespace")
 @click.option(
     "--state",
