@@ -16,6 +16,8 @@ from steerway.admin import page
 from steerway.admin.api.route import change, client, event, index, probe, problem, resource
 from steerway.admin.api.route.operation import Operation, Workers, json_response
 from steerway.admin.bearer_token import BearerToken
+from steerway.admin.page.login import LOGIN, LOGOUT, Login
+from steerway.admin.page.session import Sessions
 from steerway.admin.view import AdminView
 
 
@@ -40,13 +42,21 @@ def application(view: AdminView, accepts: Callable[[str], bool] | None = None) -
     """The admin server as an ASGI application. `accepts`: see `AdminServer`."""
     workers = Workers()
     operations = [operation for subject in _SUBJECTS for operation in subject.operations(view, workers)]
-    return Starlette(
-        routes=[operation.route() for operation in operations],
-        exception_handlers={HTTPException: _error},
-        middleware=[]
-        if accepts is None
-        else [Middleware(BearerToken, accepts=accepts, open_paths=probe.PATHS)],
-    )
+    routes = [operation.route() for operation in operations]
+    middleware = []
+    if accepts is not None:
+        sessions = Sessions(accepts)
+        routes += Login(sessions).routes()
+        middleware.append(
+            Middleware(
+                BearerToken,
+                accepts=accepts,
+                sessions=sessions,
+                open_paths=probe.PATHS | index.PATHS | {LOGIN, LOGOUT},
+                open_folders=(index.FOLDER,),
+            )
+        )
+    return Starlette(routes=routes, exception_handlers={HTTPException: _error}, middleware=middleware)
 
 
 async def _error(_request: Request, error: Exception) -> Response:

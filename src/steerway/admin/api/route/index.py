@@ -1,32 +1,31 @@
-"""The HTML page."""
+"""The page and its files. They contain no data: the page reads the API, which asks for the token."""
 
 from collections.abc import Iterable
 
+from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import Response
 
-from steerway.admin import page
-from steerway.admin.api import readiness, stream
 from steerway.admin.api.route.operation import Operation, Workers
+from steerway.admin.page.asset import INDEX, read
 from steerway.admin.view import AdminView
-from steerway.http.header import content_security_policy
+
+PATHS = frozenset({"/"})
+FOLDER = "/static/"
 
 
-def operations(view: AdminView, workers: Workers) -> Iterable[Operation]:
-    """`/`."""
+def operations(_view: AdminView, _workers: Workers) -> Iterable[Operation]:
+    """`/`, `/static/NAME`."""
+    assets = read()
 
-    async def index(_request: Request) -> Response:
-        missing, phase, problems = readiness.missing(view), view.phase(), list(view.problems())
+    async def index(request: Request) -> Response:
+        return assets[INDEX].response(request)
 
-        def answer() -> str:
-            entries = view.engine.entries()
-            look = view.locality, view.identity, view.subscribers()
-            streams = stream.describe(view.engine.streams(), *look)
-            served = sum(1 for entry in entries if not entry.reason)
-            return page.render(streams, served, phase, missing, problems)
+    async def static(request: Request) -> Response:
+        asset = assets.get(request.path_params["name"])
+        if asset is None:
+            raise HTTPException(404)
+        return asset.response(request)
 
-        # Node ids and reasons come from clients and manifests: nothing on this page may run as a script.
-        policy = {"content-security-policy": content_security_policy(page.STYLE)}
-        return HTMLResponse(await workers.run(answer), headers=policy)
-
-    yield Operation("/", index, "a page: state, problems, clients")
+    yield Operation("/", index, "the page")
+    yield Operation(FOLDER + "{name}", static, "a file of the page")
