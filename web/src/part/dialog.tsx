@@ -1,0 +1,22 @@
+// A modal dialog; the browser keeps the focus in it, and Esc closes it.
+
+import type { ComponentChildren } from "preact";
+import { useEffect, useRef } from "preact/hooks";
+import { overlay } from "../model/overlay";
+
+export function Dialog({ label, children }: { label: string; children: ComponentChildren }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    dialog.current?.showModal();
+  }, []);
+  return (
+    <dialog
+      ref={dialog}
+      aria-label={label}
+      onClose={() => (overlay.value = "")}
+      onClick={(event) => event.target === dialog.current && dialog.current?.close()}
+    >
+      <div class="dialog">{children}</div>
+    </dialog>
+  );
+}
