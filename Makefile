@@ -84,7 +84,7 @@ unit-io:
 unit-others:
 	@$(RING) $@ $(PYTEST) tests/unit --ignore=tests/unit/engine $(UNIT_IO:%=--ignore=%)
 
-lint: build ## ruff, mypy --strict, stubtest, import contracts, words, commit messages, cargo fmt, clippy
+lint: build ## ruff, mypy --strict, stubtest, import contracts, words, commit messages, tsc, cargo fmt, clippy
 	$(BIN)/ruff format --check
 	$(BIN)/ruff check
 	$(BIN)/mypy
@@ -92,6 +92,7 @@ lint: build ## ruff, mypy --strict, stubtest, import contracts, words, commit me
 	$(BIN)/lint-imports
 	$(BIN)/python -m tests.lint.words
 	$(BIN)/python -m tests.lint.commits
+	$(NPM) run --silent check
 	$(CARGO) fmt --all --manifest-path $(RUST) --check
 	$(CARGO) fmt --manifest-path rust/fuzz/Cargo.toml --check
 	$(CARGO) clippy --manifest-path $(RUST) --locked --all-targets -- -D warnings
@@ -121,7 +122,27 @@ fuzz-engine: tools ## Random requests, commits and bytes against the engine (FUZ
 test-python: build debian ## The Python tests one after the other, from pure to real (ARGS are pytest's)
 	$(PYTEST) $(ARGS)
 
-build: $(VENV)/.built ## The virtual environment with steerway in it: .venv/bin/steerway
+build: $(VENV)/.built page ## The virtual environment with steerway in it: .venv/bin/steerway
+
+# The page is built from web/ by Node: the system's if it is new enough, else that of a wheel, which is no dependency of steerway.
+STATIC := src/steerway/admin/static
+NODE := $(TOOLS)/node
+NPM := PATH="$(CURDIR)/$(NODE)/bin:$$PATH" $(NODE)/bin/npm --prefix web
+WEB_SOURCES := $(shell find web -name node_modules -prune -o -type f -print)
+
+.PHONY: page
+page: $(STATIC)/index.html ## The files of the admin page, from web/ (only what has changed)
+
+$(STATIC)/index.html: $(WEB_SOURCES) web/node_modules/.package-lock.json
+	@$(NPM) run --silent build
+
+web/node_modules/.package-lock.json: web/package-lock.json web/package.json | $(NODE)/.ready
+	$(NPM) ci --silent
+	@touch $@
+
+$(NODE)/.ready: web/node.sh web/requirements.txt | tools
+	PYTHON='$(PYTHON)' web/node.sh $(NODE)
+	@touch $@
 
 $(VENV)/.pip: constraints.txt | tools
 	@[ -x $(BIN)/python ] || $(PYTHON) -m venv $(VENV) || { echo "make: python3 has no venv module: install python3-venv" >&2; exit 1; }
@@ -141,11 +162,11 @@ MANYLINUX := manylinux_2_28
 TARGET ?=
 PACKAGING := $(TOOLS)/packaging
 
-wheel: $(TOOLS)/.packaging tools ## dist/steerway-*.whl for manylinux_2_28 (TARGET=aarch64-unknown-linux-gnu for another architecture)
+wheel: $(TOOLS)/.packaging page tools ## dist/steerway-*.whl for manylinux_2_28 (TARGET=aarch64-unknown-linux-gnu for another architecture)
 	PATH="$(CURDIR)/$(PACKAGING)/bin:$$PATH" $(PACKAGING)/bin/maturin build --release --locked --zig --compatibility $(MANYLINUX) \
 	  --out $(DIST) $(if $(TARGET),--target $(TARGET))
 
-sdist: $(TOOLS)/.packaging tools ## dist/steerway-*.tar.gz, which builds with Rust and maturin
+sdist: $(TOOLS)/.packaging page tools ## dist/steerway-*.tar.gz, which builds with Rust and maturin
 	$(PACKAGING)/bin/maturin sdist --out $(DIST)
 
 wheel-check: ## Install the wheel of this machine into a clean environment without Rust, and make a call through it
@@ -285,7 +306,7 @@ constraints: $(TOOLS)/.python ## Pin what pyproject.toml declares, with hashes (
 	$(COMPILE) --universal --constraint constraints.txt $(ARGS) --output-file deploy/wheel/requirements.txt deploy/wheel/requirements.in
 
 clean: ## Remove everything that was built here
-	rm -rf $(VENV) rust/target $(FUZZ) bench/load/target build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
+	rm -rf $(VENV) rust/target $(FUZZ) bench/load/target build dist web/node_modules $(STATIC) .pytest_cache .mypy_cache .ruff_cache .hypothesis .cache
 	find src -name '*.so' -delete
 
 tools:
