@@ -3,6 +3,7 @@
 `--remote-debugging-pipe`: the browser reads file descriptor 3 and writes 4; each message is JSON and a NUL byte.
 """
 
+import base64
 import itertools
 import json
 import os
@@ -19,6 +20,15 @@ from typing import Any, Self
 from testbed.process import parent_death
 from testbed.process.deadline import PATIENCE_SECONDS
 
+_KEY_CODES = {
+    "Enter": 13,
+    "Escape": 27,
+    "ArrowLeft": 37,
+    "ArrowUp": 38,
+    "ArrowRight": 39,
+    "ArrowDown": 40,
+    "/": 191,
+}
 _ON_PIPES = 'exec "$@" 3<&0 4>&1 >&2'
 
 
@@ -95,6 +105,43 @@ class Browser:
         answer = self._call("Runtime.evaluate", expression=expression, returnByValue=True, awaitPromise=True)
         assert "exceptionDetails" not in answer, answer["exceptionDetails"]
         return answer["result"].get("value")
+
+    def show(self, width: int, height: int, *, dark: bool = False, phone: bool = False) -> None:
+        """The size of the window in CSS pixels, the colours that the system prefers, and whether it is touched."""
+        self._call(
+            "Emulation.setDeviceMetricsOverride",
+            width=width,
+            height=height,
+            deviceScaleFactor=2 if phone else 1,
+            mobile=phone,
+        )
+        scheme = {"name": "prefers-color-scheme", "value": "dark" if dark else "light"}
+        self._call("Emulation.setEmulatedMedia", features=[scheme])
+
+    def picture(self, file: Path) -> None:
+        """What the window shows, as a PNG file."""
+        file.write_bytes(base64.b64decode(self._call("Page.captureScreenshot", format="png")["data"]))
+
+    def press(self, *keys: str) -> None:
+        """Press keys one after the other, by their names in KeyboardEvent.key: `press("g", "s", "ArrowDown")`."""
+        for key in keys:
+            text = {"Enter": "\r"}.get(key, key if len(key) == 1 else "")
+            code = _KEY_CODES.get(key, ord(key.upper()) if len(key) == 1 else 0)
+            common = {"key": key, "windowsVirtualKeyCode": code}
+            self._call("Input.dispatchKeyEvent", type="keyDown", text=text, **common)
+            self._call("Input.dispatchKeyEvent", type="keyUp", **common)
+
+    def drag(self, start: tuple[float, float], end: tuple[float, float]) -> None:
+        """Press the mouse at a point of the window, move it and release it; with equal points a click."""
+        for kind, (x, y) in (("mousePressed", start), ("mouseMoved", end), ("mouseReleased", end)):
+            self._call(
+                "Input.dispatchMouseEvent", type=kind, x=x, y=y, button="left", buttons=1, clickCount=1
+            )
+
+    def cookies(self) -> list[dict[str, Any]]:
+        """All cookies, those that scripts cannot read too."""
+        cookies: list[dict[str, Any]] = self._call("Network.getCookies")["cookies"]
+        return cookies
 
     def requests(self) -> list[str]:
         """The URLs of all requests since `open`, those of `data:` and the like too."""

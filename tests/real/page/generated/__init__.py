@@ -1,0 +1,1 @@
+"""A server of generated documents of any size, for the page."""
