@@ -296,7 +296,7 @@ cluster: build debian ## Build (once, 10 minutes) and start a real Kubernetes AP
 cluster-stop: ## Stop what `make cluster` started
 	$(BIN)/python -m testbed.cluster stop
 
-debian: ## Install the Debian packages that tests need: ip, openssl, chromium, mmdebstrap (only if missing)
+debian: ## Install the Debian packages that tests need: ip, openssl, chromium, mmdebstrap, prometheus (only if missing)
 	@testbed/cluster/debian.sh
 
 constraints: $(TOOLS)/.python ## Pin what pyproject.toml declares, with hashes (ARGS=--upgrade for the newest versions)

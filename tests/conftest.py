@@ -26,6 +26,7 @@ PARTS = {
     "node": "Node.js and npm, for clients of grpc-js",
     "cpp": "CMake, a C++ compiler and gRPC for C++, for the C++ example",
     "browser": "Chromium",
+    "prometheus": "Prometheus and promtool",
     "demo": "a run of the whole demo",
     "image": "root rights and Debian's packages, for the root file system of the image",
 }

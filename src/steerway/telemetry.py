@@ -106,6 +106,8 @@ TRANSLATE_SECONDS = Histogram(
     buckets=(0.0001, 0.0005, 0.001, 0.005, 0.01, 0.05, 0.1, 0.5, 1, 5),
     registry=REGISTRY,
 )
+for _trigger in ("change", "demand"):
+    TRANSLATE_SECONDS.labels(_trigger)  # from the first scrape on, so that rates count the first batch
 DEBOUNCE_SECONDS = Histogram(
     "steerway_debounce_seconds",
     "Time from the first change of a batch to its translation.",

@@ -1,12 +1,12 @@
 #!/usr/bin/env bash
 # Installs the Debian packages that tests need, unless they are there: ip and nft (network namespaces, Services) and
 # openssl (keys) for the ring "kubernetes", chromium for the ring "browser", gRPC for C++ for the ring "cpp", mmdebstrap
-# for the ring "image". Rings in TEST_WITHOUT need nothing.
+# for the ring "image", Prometheus and promtool for the ring "prometheus". Rings in TEST_WITHOUT need nothing.
 set -euo pipefail
-declare -A package=([ip]=iproute2 [nft]=nftables [openssl]=openssl [chromium]=chromium [mmdebstrap]=mmdebstrap
+declare -A package=([ip]=iproute2 [nft]=nftables [openssl]=openssl [chromium]=chromium [mmdebstrap]=mmdebstrap [prometheus]=prometheus
   [c++]=g++ [cmake]=cmake [pkg-config]=pkg-config
   [grpc_cpp_plugin]="protobuf-compiler-grpc libgrpc++-dev libprotobuf-dev")
-declare -A ring=([ip]=kubernetes [nft]=kubernetes [openssl]=kubernetes [chromium]=browser [mmdebstrap]=image
+declare -A ring=([ip]=kubernetes [nft]=kubernetes [openssl]=kubernetes [chromium]=browser [mmdebstrap]=image [prometheus]=prometheus
   [c++]=cpp [cmake]=cpp [pkg-config]=cpp [grpc_cpp_plugin]=cpp)
 missing=()
 rings=()

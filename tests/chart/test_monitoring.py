@@ -51,7 +51,7 @@ def test_an_alert_uses_known_metrics(alert: dict[str, Any]) -> None:
     assert used(alert["expr"]) - metrics() == set()
     assert "SELECTOR" in alert["expr"]
     assert alert["labels"]["severity"] in ("critical", "warning", "info")
-    assert alert["annotations"].keys() == {"summary", "description"}
+    assert alert["annotations"].keys() == {"summary", "description", "runbook_url"}
 
 
 def test_the_dashboard_uses_known_metrics() -> None:
@@ -75,6 +75,7 @@ def test_alerts_are_about_this_release(render: Render) -> None:
                 "enabled": True,
                 "alertLabels": {"team": "mesh"},
                 "disabled": ["SteerwayNoWriter"],
+                "runbookUrl": "https://docs.example/runbook.md",
             },
         }
     }
@@ -85,7 +86,9 @@ def test_alerts_are_about_this_release(render: Render) -> None:
     down = alerts["SteerwayDown"]
     assert down["expr"] == 'absent(up{namespace="steerway-system", service="steerway-internal"} == 1)'
     assert down["labels"] == {"severity": "critical", "team": "mesh"}
-    assert "{{ $labels.pod }}" in alerts["SteerwayStale"]["annotations"]["summary"]
+    stale = alerts["SteerwayStale"]["annotations"]
+    assert "{{ $labels.pod }}" in stale["summary"]
+    assert stale["runbook_url"] == "https://docs.example/runbook.md#steerwaystale"
 
 
 def test_the_alert_about_writers_needs_something_to_write(render: Render) -> None:

@@ -10,9 +10,9 @@ from steerway.access.authenticators import Authenticators
 from steerway.access.identity import Identity
 from steerway.access.result import INTERNAL, Credential, Refusal
 from steerway.access.rules import Authorization
+from steerway.admin.client_count import ClientCount
 from steerway.admin.grpc.call_service import WaitingCall
 from steerway.control.classifier import Classifier
-from steerway.control.client_count import ClientCount
 from steerway.engine.decision import Classification, Identification, Rejection
 from steerway.engine.engine import Closed, Engine, Opened
 from steerway.runtime.isolation import isolated

@@ -4,8 +4,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from steerway.control import client_count
-from steerway.control.client_count import ClientCount
+from steerway.admin import client_count
+from steerway.admin.client_count import ClientCount
 from steerway.telemetry import CLIENT_STREAMS
 from steerway.translate.client.client import Client, parse
 
