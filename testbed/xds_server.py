@@ -103,10 +103,11 @@ class XdsServer:
         forget: Iterable[tuple[str, str, str]] = (),
         complete: Iterable[tuple[str, str]] = (),
         denied: Iterable[tuple[str, str, str, str]] = (),
+        change: int = 0,
     ) -> int:
         """One commit; returns how many entries changed."""
         return self.engine.publish(
-            Commit(list(put), list(absent), list(denied), list(forget), list(complete))
+            Commit(list(put), list(absent), list(denied), list(forget), list(complete)), change
         )
 
     def wait(self, kind: type[_E], count: int = 1, **fields: object) -> list[_E]:

@@ -38,6 +38,7 @@ __all__ = [
     "Nack",
     "Opened",
     "Panicked",
+    "Propagation",
     "Resource",
     "Stats",
     "Stream",
@@ -136,6 +137,9 @@ class Nack:
     def code(self) -> int: ...
     @property
     def message(self) -> str: ...
+    @property
+    def change(self) -> int:
+        """Id of the newest change that the refused response delivered; 0: none."""
     @property
     def suppressed(self) -> int:
         """Dropped NACKs that this one represents: those of its client, in the client's last one; in the last one of all
@@ -384,7 +388,7 @@ class Group:
 
     @property
     def label(self) -> str:
-        """ "": streams without one."""
+        """Empty: streams without a label."""
     @property
     def streams(self) -> int: ...
     @property
@@ -403,7 +407,7 @@ class Edge:
 
     @property
     def label(self) -> str:
-        """ "": streams without one."""
+        """Empty: streams without a label."""
     @property
     def type_url(self) -> str: ...
     @property
@@ -418,6 +422,38 @@ class Edge:
     @property
     def since_seconds(self) -> float:
         """Age of the oldest of these streams, which may have subscribed to the name later."""
+
+@final
+class Propagation:
+    """How far a change has reached the clients. A stream counts once, however many responses it was sent.
+
+    Counted are streams that were sent what the change published or removed, after they had subscribed. A change that
+    was superseded before it was sent is not counted, and neither are heartbeats and answers to new subscriptions.
+    """
+
+    @property
+    def change(self) -> int: ...
+    @property
+    def sent(self) -> int:
+        """Streams that were sent a response with it: the sum of the following four."""
+    @property
+    def acked(self) -> int:
+        """Streams that accepted all of these responses."""
+    @property
+    def nacked(self) -> int:
+        """Streams that refused one of them."""
+    @property
+    def pending(self) -> int:
+        """Streams that have not answered yet."""
+    @property
+    def ended(self) -> int:
+        """Streams that ended without an answer."""
+    @property
+    def first_sent_seconds(self) -> float | None:
+        """From its publication until the first response; None: there was none."""
+    @property
+    def last_acked_seconds(self) -> float | None:
+        """From its publication until the last acknowledgement so far; None: there was none."""
 
 @final
 class Entry:
@@ -676,11 +712,14 @@ class Engine:
         complete: Sequence[commit.Complete] = (),
         missing: Sequence[commit.Missing] = (),
         now: float = 0.0,
+        change: int = 0,
     ) -> int:
         """Publish one atomic commit (`steerway.commit.Commit`); returns how many entries changed. Equal bytes change
         nothing and send nothing.
 
         now: the time on the clock of `Put.origin`, in seconds.
+        change: id of the change that causes it, higher than those before, for `propagations`; 0: it is not counted.
+        Resources without an origin are answers to demands and not counted where a client had nothing before.
 
         ValueError for an unsupported type_url or a `ttl_seconds` out of range; nothing is published then.
         """
@@ -721,6 +760,9 @@ class Engine:
     def states(self) -> tuple[bytes, bytes]:
         """Every stream that sent a Node, ordered by id: the ids, 8 bytes each, little-endian, and the states, one byte
         each: 0 "refused", 1 "waiting", 2 "behind", 3 "absent", 4 "in_sync"."""
+    def propagations(self, changes: Sequence[int]) -> list[Propagation]:
+        """How far these changes have reached the clients, ordered by id; without unknown ones. The last 4,096 are
+        known."""
     def groups(self) -> list[Group]:
         """The streams that sent a Node, summed up by label, ordered by label."""
     def edges(self, label: str | None = None, names: Sequence[str] | None = None) -> list[Edge]:

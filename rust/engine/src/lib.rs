@@ -37,4 +37,5 @@ pub use stream::{
     Absence, AbsentView, MAX_ABSENT_SHOWN, Progress, ResourceStatus, ResourceView, Stream, SubscriptionView,
     SyncState,
 };
+pub use watch::{DeliveryState, DeliveryUpdate};
 pub use wire::{MAX_TEXT, WILDCARD, bounded, canonical_name, is_collection, wildcard_name};

@@ -91,7 +91,8 @@ pub(crate) fn names(rows: Vec<NameRow>) -> Vec<(TypeId, Arc<str>)> {
     rows.into_iter().filter_map(supported).collect()
 }
 
-/// All rows as one commit. Hashes every resource.
+/// All rows as one commit. Hashes every resource. `change`: the id of the change; a resource without an origin answers a
+/// demand, and is none.
 pub(crate) fn commit(
     put: Vec<PutRow>,
     absent: Vec<AbsentRow>,
@@ -99,6 +100,7 @@ pub(crate) fn commit(
     forget: Vec<ForgetRow>,
     complete: Vec<CompleteRow>,
     clock: Clock,
+    change: u64,
 ) -> PyResult<Commit> {
     let put = put.into_iter().map(|(url, name, audience, value, references, scope, ttl, origin)| {
         let key = key(&url, name, audience)?;
@@ -110,6 +112,7 @@ pub(crate) fn commit(
             Some(ttl) => resource.with_ttl(&key.name, ttl),
             None => resource,
         };
+        let resource = resource.with_change(if origin.is_some() { change } else { 0 });
         let resource = resource.with_origin(origin.and_then(|row| clock.origin(row)));
         Ok(Put { key, resource: resource.into() })
     });

@@ -19,7 +19,7 @@ use crate::load::Loads;
 use crate::number::{Int, seconds};
 use crate::options::EngineOptions;
 use crate::stats::{EngineUsage, Stats};
-use crate::summary::{Edge, Group};
+use crate::summary::{Edge, Group, Propagation};
 use crate::view::{Absences, Entry, Stream};
 
 #[pyclass(frozen, module = "steerway._engine")]
@@ -112,9 +112,9 @@ impl Engine {
     #[pyo3(
         signature = (
             *, put = vec![], absent = vec![], denied = vec![], forget = vec![], complete = vec![],
-            missing = vec![], now = 0.0
+            missing = vec![], now = 0.0, change = 0
         ),
-        text_signature = "($self, *, put=(), absent=(), denied=(), forget=(), complete=(), missing=(), now=0.0)"
+        text_signature = "($self, *, put=(), absent=(), denied=(), forget=(), complete=(), missing=(), now=0.0, change=0)"
     )]
     #[expect(clippy::too_many_arguments, reason = "keyword arguments of Python")]
     fn publish(
@@ -127,11 +127,12 @@ impl Engine {
         complete: Vec<CompleteRow>,
         missing: Vec<MissingRow>,
         now: f64,
+        change: u64,
     ) -> PyResult<usize> {
         let clock = batch::Clock { python: now, engine: self.0.now() };
         py.detach(|| {
-            let commit = batch::commit(put, absent, denied, forget, complete, clock)?;
-            Ok(self.0.publish(Publication { commit, missing: batch::missing(missing)? }))
+            let commit = batch::commit(put, absent, denied, forget, complete, clock, change)?;
+            Ok(self.0.publish(Publication { commit, missing: batch::missing(missing)?, change }))
         })
     }
 
@@ -215,6 +216,11 @@ impl Engine {
             (ids, all.iter().map(|(_, state)| *state as u8).collect::<Vec<u8>>())
         });
         (PyBytes::new(py, &ids), PyBytes::new(py, &states))
+    }
+
+    fn propagations(&self, py: Python<'_>, changes: Vec<u64>) -> PyResult<Vec<Py<Propagation>>> {
+        let rows = py.detach(|| self.0.propagations(&changes));
+        chunk::objects(py, rows, |row| Ok(row.into()))
     }
 
     fn groups(&self, py: Python<'_>) -> PyResult<Vec<Py<Group>>> {

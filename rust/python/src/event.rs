@@ -41,6 +41,7 @@ pub(crate) struct Nack {
     version: String,
     code: i32,
     message: String,
+    change: u64,
     suppressed: u64,
 }
 
@@ -117,6 +118,7 @@ pub(crate) fn to_python(py: Python<'_>, event: Event) -> PyResult<Py<PyAny>> {
                 version: nack.version,
                 code: nack.code,
                 message: nack.message,
+                change: nack.change,
                 suppressed,
             };
             Py::new(py, nack)?.into_any()

@@ -4,7 +4,7 @@ use std::collections::HashMap;
 
 use pyo3::prelude::*;
 use steerway_engine::SyncState;
-use steerway_server::{Edge as EdgeSum, Group as GroupSum, StateCounts};
+use steerway_server::{ChangePropagation, Edge as EdgeSum, Group as GroupSum, StateCounts};
 
 type States = HashMap<&'static str, u64>;
 
@@ -25,6 +25,34 @@ pub(crate) struct Edge {
     streams: u64,
     states: States,
     since_seconds: f64,
+}
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct Propagation {
+    change: u64,
+    sent: u64,
+    acked: u64,
+    nacked: u64,
+    pending: u64,
+    ended: u64,
+    first_sent_seconds: Option<f64>,
+    last_acked_seconds: Option<f64>,
+}
+
+impl From<ChangePropagation> for Propagation {
+    fn from(row: ChangePropagation) -> Propagation {
+        let ChangePropagation { change, sent, acked, nacked, pending, ended, .. } = row;
+        Propagation {
+            change,
+            sent,
+            acked,
+            nacked,
+            pending,
+            ended,
+            first_sent_seconds: row.first_sent.map(|time| time.as_secs_f64()),
+            last_acked_seconds: row.last_acked.map(|time| time.as_secs_f64()),
+        }
+    }
 }
 
 /// The states that any stream has.

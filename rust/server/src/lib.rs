@@ -43,6 +43,7 @@ pub use observe::handshake::HandshakeFailed;
 pub use observe::latency::{ACK_LATENCY_BOUNDS, CHANGE_LATENCY_BOUNDS, ChangeStep, Observed};
 pub use observe::nack::NackReport;
 pub use observe::panic::PanicReport;
+pub use observe::propagation::ChangePropagation;
 pub use observe::stats::Stats;
 pub use observe::usage::EngineUsage;
 pub use runtime::options::Options;

@@ -26,6 +26,7 @@ from steerway._engine import (
     Nack,
     Opened,
     Panicked,
+    Propagation,
     Stats,
     Stream,
     Withdrawn,
@@ -56,6 +57,7 @@ __all__ = [
     "Nack",
     "Opened",
     "Panicked",
+    "Propagation",
     "Stats",
     "Stream",
     "Withdrawn",
@@ -149,9 +151,10 @@ class Engine:
         """End opened streams without an audience. Other streams are ignored."""
         self._native.reject(rejections)
 
-    def publish(self, commit: Commit) -> int:
+    def publish(self, commit: Commit, change: int = 0) -> int:
         """Apply one commit; returns how many entries changed.
 
+        `change`: id of the change that causes it, higher than those before, for `propagations`; 0: it is not counted.
         ValueError for an unsupported type or a time to live out of range; nothing is published then.
         """
         return self._native.publish(
@@ -162,6 +165,7 @@ class Engine:
             complete=commit.complete,
             missing=commit.missing,
             now=time.monotonic(),
+            change=change,
         )
 
     def changed(self, services: Sequence[str], names: Sequence[tuple[str, str]] = ()) -> None:
@@ -204,6 +208,11 @@ class Engine:
         """Ids of all streams as little-endian 64-bit numbers, ascending, and a byte for the state of each: the index
         into `steerway.admin.api.stream.STATES`."""
         return self._native.states()
+
+    def propagations(self, changes: Sequence[int]) -> list[Propagation]:
+        """How far these changes have reached the clients; without those that are unknown or older than the last
+        4,096."""
+        return self._native.propagations(changes)
 
     def groups(self) -> list[Group]:
         """The streams, summed up by label."""

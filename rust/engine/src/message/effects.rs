@@ -30,6 +30,8 @@ pub struct Nack {
     pub code: i32,
     /// `error_detail.message`, truncated.
     pub message: String,
+    /// Id of the newest change that the rejected response delivered; 0: none.
+    pub change: u64,
 }
 
 /// Kind of a request.

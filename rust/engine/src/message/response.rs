@@ -8,7 +8,7 @@ use bytes::{Buf, Bytes};
 use smallvec::SmallVec;
 
 use crate::protocol::{Protocol, TypeId};
-use crate::store::{Origin, Resource, heartbeat};
+use crate::store::{Changes, Origin, Resource, heartbeat};
 use crate::wire::{NONCE_DIGITS, VERSION_DIGITS, bytes_tag, hex, put_bytes, put_varint, varint_tag};
 
 /// Fields of `DiscoveryResponse` and `DeltaDiscoveryResponse`. Those two agree on all but `control_plane`.
@@ -154,6 +154,7 @@ pub(crate) struct ResponseBuilder {
     resources: u32,
     removed: u32,
     origin: Option<Origin>,
+    changes: Changes,
 }
 
 impl ResponseBuilder {
@@ -168,12 +169,23 @@ impl ResponseBuilder {
             resources: 0,
             removed: 0,
             origin: None,
+            changes: Changes::default(),
         }
     }
 
     /// One of the resources is a change for the client, with this origin.
-    pub(crate) fn note_change(&mut self, change: Option<Origin>) {
-        self.origin = Origin::older(self.origin, change);
+    pub(crate) fn note_origin(&mut self, origin: Option<Origin>) {
+        self.origin = Origin::older(self.origin, origin);
+    }
+
+    /// The response delivers this change; 0: none.
+    pub(crate) fn note_change(&mut self, change: u64) {
+        self.changes.insert(change);
+    }
+
+    /// The changes that the response delivers.
+    pub(crate) fn take_changes(&mut self) -> Changes {
+        std::mem::take(&mut self.changes)
     }
 
     /// Origin of the oldest change.

@@ -1,6 +1,7 @@
 //! The resource store, and what one stream sees of it.
 
 mod audience;
+mod changes;
 mod grant;
 mod memory;
 mod propagation;
@@ -8,6 +9,7 @@ mod resource;
 mod table;
 mod view;
 
+pub(crate) use changes::Changes;
 pub use grant::Grant;
 pub(crate) use memory::shrink_if_sparse;
 pub use propagation::{Origin, Propagation};

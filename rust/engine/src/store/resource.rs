@@ -47,6 +47,7 @@ pub struct Resource {
     scope: Arc<str>,
     expiring: Option<Box<Expiring>>,
     origin: Option<Origin>,
+    change: u64,
 }
 
 /// The encoding with a time to live, for clients that support it.
@@ -106,6 +107,7 @@ impl Resource {
             scope: no_scope().clone(),
             expiring: None,
             origin: None,
+            change: 0,
         }
     }
 
@@ -118,6 +120,7 @@ impl Resource {
         self = Resource {
             scope: self.scope,
             origin: self.origin,
+            change: self.change,
             ..Resource::encode(self.type_id, name, &self.encoded[self.value..], self.refs, version)
         };
         let any_len = self.encoded.len() - self.delta_head - self.sotw_head;
@@ -159,6 +162,18 @@ impl Resource {
     /// Times of its change, if known.
     pub fn origin(&self) -> Option<Origin> {
         self.origin
+    }
+
+    /// The id of the change that published it, by which its delivery is counted; not a part of the content. 0 (the
+    /// default): not counted.
+    pub fn with_change(mut self, change: u64) -> Resource {
+        self.change = change;
+        self
+    }
+
+    /// The id of the change that published it; 0: none.
+    pub(crate) fn change(&self) -> u64 {
+        self.change
     }
 
     pub(crate) fn type_id(&self) -> TypeId {

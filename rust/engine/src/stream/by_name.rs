@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::context::{Outcome, ResponseContext};
-use super::delivery::{absence_reason, covered_resources, kept_while_held, record_sent};
+use super::delivery::{absence_reason, covered_resources, kept_while_held, record_sent, removing_change};
 use crate::message::ResponseBuilder;
 use crate::protocol::Protocol;
 use crate::store::{Lookup, Resource, View};
@@ -48,7 +48,7 @@ pub(super) fn write(
         match view.lookup(&tracked.name) {
             Lookup::Present(resource) => writer.present(names, index, resource),
             // The client keeps what it holds, and a response that is due stays due.
-            Lookup::Unanswered if requested => {}
+            Lookup::Unanswered if requested => drop(names.take_change(index)),
             lookup @ (Lookup::Absent(_) | Lookup::Unanswered) => writer.absent(names, index, lookup),
         }
     });
@@ -89,7 +89,9 @@ impl Writer<'_, '_> {
         self.waiting.forget(index);
         if differs || tracked.resend == Resend::Now {
             tracked.resend = Resend::No;
-            self.builder.note_change(record_sent(names, index, resource, context, self.retiring));
+            let change = record_sent(names, index, resource, context, self.retiring);
+            self.builder.note_origin(change.origin);
+            self.builder.note_change(change.id);
             if self.supports_ttl {
                 self.heartbeats.sent(index, resource, context.now);
             }
@@ -97,12 +99,15 @@ impl Writer<'_, '_> {
             if self.is_warming {
                 self.outcome.sent.push(Arc::clone(resource));
             }
-        } else if tracked.sent_at().is_none() {
+            return;
+        }
+        if tracked.sent_at().is_none() {
             // A reconnecting client holds it already.
             tracked.resource = kept_while_held(resource);
             *self.heartbeat_due |=
                 self.supports_ttl && self.heartbeats.track_held(index, resource, context.now);
         }
+        names.take_change(index);
     }
 
     /// The store has no resource for the name.
@@ -124,12 +129,14 @@ impl Writer<'_, '_> {
 
     /// Report that a name has no resource, or no longer one; `reason`: for clients that receive `resource_errors`.
     fn remove(&mut self, names: &mut Names, index: u32, reason: Option<&str>) {
+        let change = removing_change(names, index);
         let Some(tracked) = names.get_mut(index) else { return };
         let requested = tracked.requested();
         let resend = tracked.take_resend();
         let reported = requested && tracked.held() == Held::Removed;
         if let Some(reason) = reason.filter(|_| requested && (resend || !reported)) {
             self.builder.add_error(&tracked.name, reason);
+            self.builder.note_change(change);
         }
         if self.protocol == Protocol::Sotw {
             // "The API provides no mechanism for the server to tell the client", except by `resource_errors`. The name
@@ -139,6 +146,7 @@ impl Writer<'_, '_> {
         if resend || (requested && !reported) || tracked.is_held() {
             tracked.mark_sent(self.context.nonce, self.context.now);
             self.builder.remove(&tracked.name);
+            self.builder.note_change(change);
         }
         match requested {
             true => names.set_held(index, Held::Removed),

@@ -7,7 +7,7 @@ use smallvec::SmallVec;
 
 use crate::message::StreamOptions;
 use crate::protocol::TypeId;
-use crate::store::{Resource, View};
+use crate::store::{Changes, Resource, View};
 use crate::watch::{Peers, Waiting};
 
 /// What a response depends on beside the subscription.
@@ -55,6 +55,8 @@ impl ResponseContext<'_> {
 pub(super) struct Outcome {
     /// Resources in it that have a [`TypeId::warming_dependency`].
     pub(super) sent: SmallVec<[Arc<Resource>; 2]>,
+    /// The changes that the response delivers.
+    pub(super) changes: Changes,
     /// Resources that the client was never sent although others waited for them until the deadline.
     pub(super) undelivered: SmallVec<[(TypeId, Arc<str>); 2]>,
 }

@@ -6,7 +6,7 @@ use smallvec::SmallVec;
 
 use super::context::ResponseContext;
 use crate::store::{Lookup, Origin, Resource, View};
-use crate::subscription::{ClientCopy, Held, Names, Subscription};
+use crate::subscription::{ClientCopy, Held, Names, Subscription, Tracked};
 use crate::watch::Retiring;
 
 /// Resources by name.
@@ -20,18 +20,37 @@ pub(super) fn covered_resources<'a>(subscription: &Subscription, view: View<'a>)
     view.visible().filter(|(name, _)| subscription.is_covered_by_wildcard(name)).collect()
 }
 
-/// Record that the client receives a resource. Returns its origin if it is a change for the client, and not the first
-/// response to the name on this stream.
+/// What a response changes for the client.
+#[derive(Clone, Copy, Default)]
+pub(super) struct SentChange {
+    /// Its times, for a resource that is not the first response to its name on this stream.
+    pub(super) origin: Option<Origin>,
+    /// The id of the change that is delivered; 0: none.
+    pub(super) id: u64,
+}
+
+/// Record that the client receives a resource.
 pub(super) fn record_sent(
     names: &mut Names,
     index: u32,
     resource: &Arc<Resource>,
     context: &ResponseContext<'_>,
     retiring: &mut Retiring,
-) -> Option<Origin> {
-    let tracked = names.get_mut(index)?;
+) -> SentChange {
+    let noted = names.take_change(index);
+    let Some(tracked) = names.get_mut(index) else { return SentChange::default() };
     let version = Held::Version(resource.fingerprint());
-    let changes = ![Held::Nothing, version].contains(&tracked.held()) && tracked.sent_at().is_some();
+    let (held, was_sent) = (tracked.held(), tracked.sent_at().is_some());
+    let changes = ![Held::Nothing, version].contains(&held) && was_sent;
+    let id = match held {
+        _ if held == version => 0,
+        // It may have changed again, and that is not reported yet.
+        _ if changes => noted.max(resource.change()),
+        // Not sent before: a change only if it was published after the client subscribed.
+        _ if noted == 0 => 0,
+        Held::Nothing => resource.change(),
+        Held::Removed | Held::Other | Held::Version(_) => noted.max(resource.change()),
+    };
     // A client that dropped the name may lack it although an earlier response carried it.
     if tracked.copy != ClientCopy::Kept || !tracked.is_held() {
         tracked.introduced_in = context.nonce;
@@ -41,7 +60,14 @@ pub(super) fn record_sent(
     retiring.add(&tracked.name, tracked.resource.take(), context.nonce);
     tracked.resource = kept_while_held(resource);
     names.set_held(index, version);
-    resource.origin().filter(|_| changes)
+    SentChange { origin: resource.origin().filter(|_| changes), id }
+}
+
+/// The id of the change that removes a resource from the client; 0: none, or the client holds none. To be called before
+/// the removal is recorded.
+pub(super) fn removing_change(names: &mut Names, index: u32) -> u64 {
+    let change = names.take_change(index);
+    if names.get(index).is_some_and(Tracked::is_held) { change } else { 0 }
 }
 
 /// The resource, if the stream needs it as long as the client holds it. Endpoints, which are most, have no references.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use smallvec::SmallVec;
 
 use super::context::{Outcome, ResponseContext};
-use super::delivery::{absence_reason, covered_resources, record_sent};
+use super::delivery::{absence_reason, covered_resources, record_sent, removing_change};
 use crate::message::ResponseBuilder;
 use crate::protocol::TypeId;
 use crate::store::{Lookup, Resource, View};
@@ -50,7 +50,7 @@ pub(super) fn write(
     let listed = list(watch, requested, pass, context, builder, outcome);
     let left_out = keep_in_use(watch, pass, awaiting_ack, context, builder);
     let names = &mut watch.subscription.names;
-    drop_unlisted(names, pass, context.nonce, &mut watch.retiring);
+    drop_unlisted(names, pass, context.nonce, &mut watch.retiring, builder);
     let due = watch.due == Due::Response || names.version() != version;
     watch.due = if left_out { Due::IfChanged } else { Due::Nothing };
     if due && watch.supports_errors {
@@ -72,7 +72,10 @@ fn check_changed(watch: &mut Watch, view: View<'_>) {
         let (requested, held) = (tracked.requested(), tracked.held());
         let current = match view.lookup(&tracked.name) {
             Lookup::Present(resource) => Held::Version(resource.fingerprint()),
-            Lookup::Unanswered if requested => return names.set_unanswered(index, true),
+            Lookup::Unanswered if requested => {
+                names.take_change(index);
+                return names.set_unanswered(index, true);
+            }
             Lookup::Absent(_) | Lookup::Unanswered => Held::Nothing,
         };
         names.set_unanswered(index, false);
@@ -83,6 +86,7 @@ fn check_changed(watch: &mut Watch, view: View<'_>) {
             return;
         }
         waiting.forget(index);
+        names.take_change(index);
         if current == Held::Nothing && !requested {
             names.remove(index);
         }
@@ -134,7 +138,9 @@ fn list<'a>(
             if is_warming {
                 outcome.sent.push(Arc::clone(resource));
             }
-            builder.note_change(record_sent(names, index, resource, context, retiring));
+            let change = record_sent(names, index, resource, context, retiring);
+            builder.note_origin(change.origin);
+            builder.note_change(change.id);
         }
     };
     for (name, resource) in covered {
@@ -178,9 +184,19 @@ fn keep_in_use(
 }
 
 /// The client drops the names that the pass over the set did not see.
-fn drop_unlisted(names: &mut Names, pass: u32, nonce: u64, retiring: &mut Retiring) {
+fn drop_unlisted(
+    names: &mut Names,
+    pass: u32,
+    nonce: u64,
+    retiring: &mut Retiring,
+    builder: &mut ResponseBuilder,
+) {
     for index in names.indices() {
-        let Some(tracked) = names.get_mut(index).filter(|tracked| tracked.pass != pass) else { continue };
+        if names.get(index).is_none_or(|tracked| tracked.pass == pass) {
+            continue;
+        }
+        builder.note_change(removing_change(names, index));
+        let Some(tracked) = names.get_mut(index) else { continue };
         retiring.add(&tracked.name, tracked.resource.take(), nonce);
         match tracked.requested() {
             true if tracked.held() == Held::Removed => {}

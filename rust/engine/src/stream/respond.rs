@@ -29,7 +29,9 @@ pub(super) fn respond(
     due.then(|| {
         // While a response is open, only new subscriptions are answered by name; a set is always whole.
         let all = !watch.nonces.is_awaiting_ack() || !watch.subscription.names.has_dirty();
-        watch.nonces.send(context.nonce, version, builder.origin(), context.now, all);
+        outcome.changes = builder.take_changes();
+        let carries = (builder.origin(), outcome.changes.clone());
+        watch.nonces.send(context.nonce, version, carries, context.now, all);
         builder.finish(watch.type_id, &context.options.identifier, version, context.nonce)
     })
 }

@@ -15,7 +15,7 @@ use crate::message::{
 };
 use crate::protocol::{Features, Node, Protocol, Service, Status, TypeId};
 use crate::store::{Grant, Resource, Store, View};
-use crate::watch::{Peers, Watch, Watches, release_replaced};
+use crate::watch::{Deliveries, DeliveryUpdate, Peers, Watch, Watches, release_replaced};
 use crate::wire::wildcard_name;
 
 /// One discovery stream: subscriptions, responses that were sent, ACKs and NACKs.
@@ -36,6 +36,8 @@ pub struct Stream {
     /// The last nonce: unique on the stream, over all types.
     last_nonce: u64,
     watches: Watches,
+    /// What became of the changes that were sent.
+    deliveries: Deliveries,
     /// The client may have received the last name that it needed to switch away from a retiring resource.
     retiring_check_due: bool,
 }
@@ -54,6 +56,7 @@ impl Stream {
             denied: Cell::new(0),
             last_nonce: 0,
             watches: Default::default(),
+            deliveries: Deliveries::default(),
             retiring_check_due: false,
         }
     }
@@ -85,7 +88,8 @@ impl Stream {
         let watch = self.watches[type_id.index()]
             .get_or_insert_with(|| Watch::new(type_id, self.protocol, features).into());
         let first = watch.subscription.is_new();
-        let (kind, change) = watch.on_request(&request, (now, self.options.make_before_break_timeout))?;
+        let times = (now, self.options.make_before_break_timeout);
+        let (kind, change) = watch.on_request(&request, times, &mut self.deliveries)?;
         if self.subscribed().iter().sum::<usize>() > self.options.names_per_stream {
             return Err(too_many(self.options.names_per_stream));
         }
@@ -123,10 +127,11 @@ impl Stream {
         }
     }
 
-    /// The index reports that this name changed ([`crate::WILDCARD`]: that wildcards can now be answered).
-    pub fn mark_changed(&mut self, type_id: TypeId, name: &Arc<str>) {
+    /// The index reports that this name changed ([`crate::WILDCARD`]: that wildcards can now be answered). `change`: the
+    /// id of the change, by which [`Stream::take_deliveries`] counts; 0: it is not counted.
+    pub fn mark_changed(&mut self, type_id: TypeId, name: &Arc<str>, change: u64) {
         if let Some(watch) = &mut self.watches[type_id.index()] {
-            watch.mark_changed(name);
+            watch.mark_changed(name, change);
         }
     }
 
@@ -145,6 +150,7 @@ impl Stream {
             self.require_undelivered(&mut outcome);
         }
         let response = response?;
+        self.deliveries.sent(&outcome.changes);
         let type_id = response.type_id();
         let following =
             type_id.warming_dependency().and_then(|type_id| self.watches[type_id.index()].as_mut());
@@ -202,6 +208,17 @@ impl Stream {
         self.last_nonce += 1;
         let builder = ResponseBuilder::new(self.protocol, false);
         builder.finish(type_id, &self.options.identifier, 0, self.last_nonce)
+    }
+
+    /// What became of changes since the last call. Changes that were superseded before they were sent do not appear, nor
+    /// resources that answer a subscription.
+    pub fn take_deliveries(&mut self) -> Vec<DeliveryUpdate> {
+        self.deliveries.take()
+    }
+
+    /// The stream has ended: what the client has not answered, it never will.
+    pub fn end_deliveries(&mut self) {
+        self.deliveries.end();
     }
 
     /// Number of lookups since the last call of resources that the [`Grant`] does not admit.

@@ -7,7 +7,7 @@ use std::hash::BuildHasher;
 use std::sync::Arc;
 
 use hashbrown::hash_table::Entry;
-use hashbrown::{DefaultHashBuilder, HashTable};
+use hashbrown::{DefaultHashBuilder, HashMap, HashTable};
 
 use super::tracked::{Coverage, Held, Recheck, Resend, Tracked};
 use crate::store::Resource;
@@ -23,6 +23,8 @@ pub(crate) struct Names {
     dirty: Vec<u32>,
     /// Names to check also while a response is open.
     urgent: Vec<u32>,
+    /// The last change of names that were not sent since.
+    changes: HashMap<u32, u64>,
     pass: u32,
     requested: usize,
     /// Bytes of the requested names.
@@ -71,6 +73,7 @@ impl Names {
     pub(crate) fn remove(&mut self, index: u32) -> Option<(Arc<str>, Option<Arc<Resource>>)> {
         self.set_held(index, Held::Nothing);
         self.set_coverage(index, Coverage::Covered);
+        self.take_change(index);
         let tracked = self.slots[index as usize].take()?;
         let hash = self.hasher.hash_one(&*tracked.name);
         if let Ok(entry) = self.table.find_entry(hash, |&other| other == index) {
@@ -138,6 +141,20 @@ impl Names {
             }
             _ => {}
         }
+    }
+
+    /// A change of the name was published; 0: one that is not counted.
+    pub(crate) fn note_change(&mut self, index: u32, change: u64) {
+        if change > 0 {
+            self.changes.insert(index, change);
+        } else {
+            self.take_change(index);
+        }
+    }
+
+    /// The last change that was noted since the name was sent; 0: none.
+    pub(crate) fn take_change(&mut self, index: u32) -> u64 {
+        if self.changes.is_empty() { 0 } else { self.changes.remove(&index).unwrap_or(0) }
     }
 
     /// Check a name against the store with the next response: at once if it must be resent, otherwise when no response

@@ -1,5 +1,6 @@
 //! One type on one stream: its subscription, nonces and heartbeats, and how it waits for other types of the stream.
 
+mod deliveries;
 mod due;
 mod heartbeat;
 mod nonce;
@@ -10,6 +11,8 @@ mod shortfall;
 mod state;
 mod waiting;
 
+pub(crate) use deliveries::Deliveries;
+pub use deliveries::{DeliveryState, DeliveryUpdate};
 pub(crate) use due::{Due, Listing, Warming};
 pub(crate) use heartbeat::Heartbeats;
 pub(crate) use peers::Peers;

@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use smallvec::SmallVec;
 
-use crate::store::{Origin, Propagation};
+use super::deliveries::Deliveries;
+use crate::store::{Changes, Origin, Propagation};
 
 /// The nonce of a request, compared with the responses that were sent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,6 +31,8 @@ pub(crate) struct Resolved {
     pub(crate) latency: Duration,
     /// The change that the response carried, if any.
     pub(crate) change: Option<Propagation>,
+    /// The id of the newest change that it delivered; 0: none.
+    pub(crate) newest_change: u64,
 }
 
 /// The last response that the client rejected.
@@ -48,13 +51,15 @@ pub(crate) struct LastNack {
 const MAX_OPEN: usize = 1024;
 
 /// A response that the client has not answered.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct OpenResponse {
     nonce: u64,
     version: u64,
     sent_at: Duration,
     /// The oldest change that it carries.
     origin: Option<Origin>,
+    /// The changes that it delivers.
+    changes: Changes,
 }
 
 /// The open responses, oldest first, and the last response, ACK and NACK.
@@ -126,18 +131,18 @@ impl NonceTracker {
         self.last_change.as_deref()
     }
 
-    /// A response is sent; `all`: it carries every change so far. A change that it leaves out waits for the same
+    /// A response is sent with changes, the oldest of which has times; `all`: it carries every change so far. A change that it leaves out waits for the same
     /// response as before: a client that goes on subscribing must not delay it without end.
     pub(crate) fn send(
         &mut self,
         nonce: u64,
         version: u64,
-        origin: Option<Origin>,
+        (origin, changes): (Option<Origin>, Changes),
         now: Duration,
         all: bool,
     ) {
         self.sent = Some((nonce, version, now));
-        self.open.push(OpenResponse { nonce, version, sent_at: now, origin });
+        self.open.push(OpenResponse { nonce, version, sent_at: now, origin, changes });
         self.awaited = self.awaited.filter(|_| !all).or(Some(nonce));
     }
 
@@ -153,8 +158,8 @@ impl NonceTracker {
     }
 
     /// The client acknowledged this response; `None` when it is not open.
-    pub(crate) fn ack(&mut self, nonce: u64, now: Duration) -> Option<Resolved> {
-        let resolved = self.resolve(nonce, now)?;
+    pub(crate) fn ack(&mut self, nonce: u64, now: Duration, deliveries: &mut Deliveries) -> Option<Resolved> {
+        let resolved = self.resolve(nonce, now, deliveries, false)?;
         self.acked = Some((resolved.version, now));
         if let Some(change) = resolved.change {
             match &mut self.last_change {
@@ -169,24 +174,43 @@ impl NonceTracker {
     }
 
     /// The client rejected this response; `None` when it is not open.
-    pub(crate) fn nack(&mut self, nonce: u64, message: &str, now: Duration) -> Option<Resolved> {
-        let resolved = self.resolve(nonce, now)?;
+    pub(crate) fn nack(
+        &mut self,
+        nonce: u64,
+        message: &str,
+        now: Duration,
+        deliveries: &mut Deliveries,
+    ) -> Option<Resolved> {
+        let resolved = self.resolve(nonce, now, deliveries, true)?;
         let Resolved { nonce, version, .. } = resolved;
         let message = message.to_owned();
         self.last_nack = Some(Box::new(LastNack { nonce, version, message, superseded: false, at: now }));
         Some(resolved)
     }
 
-    /// Close a response and those before it: the client reads responses in order.
-    fn resolve(&mut self, nonce: u64, now: Duration) -> Option<Resolved> {
+    /// Close a response and those before it, which count as accepted: the client reads responses in order.
+    fn resolve(
+        &mut self,
+        nonce: u64,
+        now: Duration,
+        deliveries: &mut Deliveries,
+        rejected: bool,
+    ) -> Option<Resolved> {
         let position = self.open.binary_search_by_key(&nonce, |open| open.nonce).ok()?;
-        let OpenResponse { version, sent_at, origin, .. } = self.open.drain(..=position).next_back()?;
+        let OpenResponse { version, sent_at, origin, changes, .. } = {
+            let mut closed = self.open.drain(..=position);
+            let last = closed.next_back()?;
+            closed.for_each(|earlier| deliveries.answered(&earlier.changes, false));
+            last
+        };
+        deliveries.answered(&changes, rejected);
         self.awaited = self.awaited.filter(|awaited| *awaited > nonce);
         Some(Resolved {
             version,
             nonce,
             latency: now.saturating_sub(sent_at),
             change: origin.map(|origin| Propagation { origin, sent: sent_at, acked: now }),
+            newest_change: changes.newest(),
         })
     }
 }
@@ -198,23 +222,27 @@ mod tests {
     const AT: fn(u64) -> Duration = Duration::from_secs;
 
     fn send(nonces: &mut NonceTracker, nonce: u64, at: u64) {
-        nonces.send(nonce, 10 * nonce, None, AT(at), true);
+        nonces.send(nonce, 10 * nonce, Default::default(), AT(at), true);
+    }
+
+    fn ack(nonces: &mut NonceTracker, nonce: u64, at: Duration) -> Option<Resolved> {
+        nonces.ack(nonce, at, &mut Deliveries::default())
     }
 
     #[test]
     fn a_response_is_answered_once() {
         let mut nonces = NonceTracker::default();
-        assert_eq!((nonces.kind(true, None), nonces.ack(1, AT(0))), (NonceKind::Missing, None));
+        assert_eq!((nonces.kind(true, None), ack(&mut nonces, 1, AT(0))), (NonceKind::Missing, None));
         assert_eq!(nonces.kind(false, Some(9)), NonceKind::Missing, "of an earlier stream");
         send(&mut nonces, 3, 2);
         assert_eq!(nonces.kind(false, Some(1)), NonceKind::Stale);
         assert_eq!(nonces.kind(false, None), NonceKind::Stale, "a nonce of another server");
         assert_eq!(nonces.kind(false, Some(3)), NonceKind::Open { last: true });
         assert_eq!(
-            nonces.ack(3, AT(5)),
-            Some(Resolved { version: 30, nonce: 3, latency: AT(3), change: None })
+            ack(&mut nonces, 3, AT(5)),
+            Some(Resolved { version: 30, nonce: 3, latency: AT(3), change: None, newest_change: 0 })
         );
-        assert_eq!((nonces.kind(false, Some(3)), nonces.ack(3, AT(6))), (NonceKind::Repeated, None));
+        assert_eq!((nonces.kind(false, Some(3)), ack(&mut nonces, 3, AT(6))), (NonceKind::Repeated, None));
         assert_eq!(nonces.last_acked(), Some((30, AT(5))));
     }
 
@@ -223,24 +251,27 @@ mod tests {
         let mut nonces = NonceTracker::default();
         (1..=4).for_each(|nonce| send(&mut nonces, nonce, nonce));
         assert_eq!(nonces.kind(false, Some(1)), NonceKind::Open { last: false });
-        assert_eq!(nonces.nack(1, "bad", AT(5)).map(|resolved| resolved.version), Some(10));
-        assert_eq!(nonces.ack(3, AT(6)).map(|resolved| resolved.latency), Some(AT(3)));
+        assert_eq!(
+            nonces.nack(1, "bad", AT(5), &mut Deliveries::default()).map(|resolved| resolved.version),
+            Some(10)
+        );
+        assert_eq!(ack(&mut nonces, 3, AT(6)).map(|resolved| resolved.latency), Some(AT(3)));
         assert_eq!([1, 2, 3, 4].map(|nonce| nonces.is_open(nonce)), [false, false, false, true]);
-        assert_eq!((nonces.kind(false, Some(2)), nonces.ack(2, AT(7))), (NonceKind::Stale, None));
+        assert_eq!((nonces.kind(false, Some(2)), ack(&mut nonces, 2, AT(7))), (NonceKind::Stale, None));
         assert_eq!((nonces.last_open(), nonces.last_acked()), (Some(4), Some((30, AT(6)))));
     }
 
     #[test]
     fn a_change_left_out_waits_for_the_same_response_as_before() {
         let mut nonces = NonceTracker::default();
-        nonces.send(1, 10, None, AT(1), true);
-        nonces.send(2, 20, None, AT(2), false);
-        nonces.ack(1, AT(3));
+        nonces.send(1, 10, Default::default(), AT(1), true);
+        nonces.send(2, 20, Default::default(), AT(2), false);
+        ack(&mut nonces, 1, AT(3));
         assert!(!nonces.is_awaiting_ack(), "the change came before the second response");
-        nonces.send(3, 30, None, AT(4), true);
-        nonces.ack(2, AT(5));
+        nonces.send(3, 30, Default::default(), AT(4), true);
+        ack(&mut nonces, 2, AT(5));
         assert!(nonces.is_awaiting_ack());
-        nonces.ack(3, AT(6));
+        ack(&mut nonces, 3, AT(6));
         assert!(!nonces.is_awaiting_ack());
     }
 
@@ -249,7 +280,7 @@ mod tests {
         let mut nonces = NonceTracker::default();
         (1..=MAX_OPEN as u64).for_each(|nonce| send(&mut nonces, nonce, nonce));
         assert!(nonces.is_full());
-        nonces.ack(1, AT(2000));
+        ack(&mut nonces, 1, AT(2000));
         assert!(!nonces.is_full());
     }
 
@@ -257,13 +288,13 @@ mod tests {
     fn the_next_ack_supersedes_a_nack() {
         let mut nonces = NonceTracker::default();
         send(&mut nonces, 1, 1);
-        nonces.nack(1, "bad", AT(2));
+        nonces.nack(1, "bad", AT(2), &mut Deliveries::default());
         let last_nack =
             LastNack { nonce: 1, version: 10, message: "bad".into(), superseded: false, at: AT(2) };
         assert_eq!(nonces.last_nack(), Some(&last_nack));
         assert_eq!(nonces.last_acked(), None);
         send(&mut nonces, 2, 3);
-        nonces.ack(2, AT(4));
+        ack(&mut nonces, 2, AT(4));
         assert_eq!(nonces.last_nack(), Some(&LastNack { superseded: true, ..last_nack }));
     }
 }

@@ -7,6 +7,7 @@ use std::time::Duration;
 use smallvec::SmallVec;
 use xxhash_rust::xxh3::xxh3_64;
 
+use super::deliveries::Deliveries;
 use super::due::{Due, Listing, Warming};
 use super::heartbeat::Heartbeats;
 use super::nonce::{NonceKind, NonceTracker};
@@ -79,18 +80,19 @@ impl Watch {
         }
     }
 
-    /// Apply a request: first its ACK or NACK, then its subscription. Resources that an accepted response replaced
+    /// Apply a request: first its ACK or NACK, which `deliveries` counts, then its subscription. Resources that an accepted response replaced
     /// count as in use for `timeout` from `now` at most.
     pub(crate) fn on_request(
         &mut self,
         request: &Request<'_>,
         (now, timeout): (Duration, Duration),
+        deliveries: &mut Deliveries,
     ) -> Result<(RequestKind, Change), Malformed> {
         let given = parse_nonce(request.nonce);
         let nonce = self.nonces.kind(request.nonce.is_empty(), given);
         let kind = match (nonce, request.error_detail, self.protocol) {
-            (NonceKind::Open { .. }, None, _) => self.ack(given, now, timeout),
-            (NonceKind::Open { .. }, Some(detail), _) => self.nack(given, detail, (now, timeout)),
+            (NonceKind::Open { .. }, None, _) => self.ack(given, (now, timeout), deliveries),
+            (NonceKind::Open { .. }, Some(detail), _) => self.nack(given, detail, (now, timeout), deliveries),
             (NonceKind::Stale, _, Protocol::Sotw) => RequestKind::Stale,
             (NonceKind::Repeated, None, Protocol::Sotw) => {
                 self.warming.note_repeated();
@@ -121,9 +123,14 @@ impl Watch {
         Ok((kind, change))
     }
 
-    fn ack(&mut self, nonce: Option<u64>, now: Duration, timeout: Duration) -> RequestKind {
+    fn ack(
+        &mut self,
+        nonce: Option<u64>,
+        (now, timeout): (Duration, Duration),
+        deliveries: &mut Deliveries,
+    ) -> RequestKind {
         let nacked = self.nonces.last_nack().is_some_and(|nack| !nack.superseded);
-        let acked = nonce.and_then(|nonce| self.nonces.ack(nonce, now));
+        let acked = nonce.and_then(|nonce| self.nonces.ack(nonce, now, deliveries));
         let Some(acked) = acked else { return RequestKind::Subscribe };
         // A full-state response carries again what an earlier one carried and the client rejected.
         let whole = self.protocol == Protocol::Sotw && self.type_id.is_full_state();
@@ -139,13 +146,15 @@ impl Watch {
         nonce: Option<u64>,
         detail: &[u8],
         (now, timeout): (Duration, Duration),
+        deliveries: &mut Deliveries,
     ) -> RequestKind {
         let (code, message) = error_detail(detail);
-        let nacked = nonce.and_then(|nonce| self.nonces.nack(nonce, &message, now));
+        let nacked = nonce.and_then(|nonce| self.nonces.nack(nonce, &message, now, deliveries));
         let Some(nacked) = nacked else { return RequestKind::Subscribe };
         self.retiring.reject(nacked.nonce, now + timeout, &self.subscription.names);
         let version = version_text(nacked.version);
-        let mut nack = Nack { resources: Vec::new(), refused: 0, version, code, message };
+        let mut nack =
+            Nack { resources: Vec::new(), refused: 0, version, code, message, change: nacked.newest_change };
         let mut room = MAX_TEXT;
         for tracked in self.subscription.names.iter_mut() {
             tracked.mark_nacked(nacked.nonce);
@@ -250,19 +259,21 @@ impl Watch {
         Ok(())
     }
 
-    /// A name changed in the store, or (with the name of the wildcard) the wildcard can now be answered.
-    pub(crate) fn mark_changed(&mut self, name: &Arc<str>) {
+    /// A name changed in the store, or (with the name of the wildcard) the wildcard can now be answered. `change`: the
+    /// id of the change; 0: it is not counted.
+    pub(crate) fn mark_changed(&mut self, name: &Arc<str>, change: u64) {
         self.recount_shortfall();
         let names = &mut self.subscription.names;
-        match names.find(name) {
-            Some(index) => names.mark_dirty(index),
+        let index = match names.find(name) {
+            Some(index) => index,
             None if **name != *WILDCARD && self.subscription.is_covered_by_wildcard(name) => {
-                let names = &mut self.subscription.names;
-                let index = names.track(name, || Arc::clone(name));
-                names.mark_dirty(index);
+                self.subscription.names.track(name, || Arc::clone(name))
             }
-            None => {}
-        }
+            None => return,
+        };
+        let names = &mut self.subscription.names;
+        names.note_change(index, change);
+        names.mark_dirty(index);
     }
 
     /// A requested name or its entry in the store changed.

@@ -299,6 +299,7 @@ fn after_a_nack_nothing_is_sent_until_the_content_changes() {
             version: bad.version.clone(),
             code: 3,
             message: "cannot".into(),
+            change: 0,
         };
         assert_eq!(world.kind(), &RequestKind::Nack(nack.into()));
         world.now += Duration::from_secs(7);

@@ -2,6 +2,7 @@
 
 mod admission;
 mod answering;
+mod deliveries;
 mod delta;
 mod errors;
 mod expiry;

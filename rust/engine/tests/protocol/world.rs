@@ -293,6 +293,10 @@ pub(crate) struct World {
     nonces: HashSet<(usize, String)>,
     /// Nodes of opened streams, in order.
     pub(crate) opened: Vec<Node>,
+    /// The id of the change of the next commits.
+    pub(crate) change: u64,
+    /// What became of changes, on all streams: `7:Pending 7:Acked`.
+    deliveries: Vec<String>,
     /// The last message.
     pub(crate) received: Option<Received>,
 }
@@ -345,6 +349,7 @@ impl World {
         self.streams[stream].on_message(message, self.now, &mut effects)?;
         self.opened.extend(effects.opened.take());
         self.received = effects.received.take();
+        self.note_deliveries(stream);
         self.follow(stream, effects);
         Ok(())
     }
@@ -364,8 +369,20 @@ impl World {
         self.streams[stream].take_denied()
     }
 
+    fn note_deliveries(&mut self, stream: usize) {
+        let updates = self.streams[stream].take_deliveries().into_iter();
+        self.deliveries.extend(updates.map(|update| format!("{}:{:?}", update.change, update.to)));
+    }
+
+    /// What became of changes since the last call.
+    pub(crate) fn take_deliveries(&mut self) -> String {
+        std::mem::take(&mut self.deliveries).join(" ")
+    }
+
     /// The stream ends; the index forgets it.
     pub(crate) fn close(&mut self, stream: usize) {
+        self.streams[stream].end_deliveries();
+        self.note_deliveries(stream);
         let ended = Stream::new(Protocol::Sotw, Service::Ads, &options());
         let mut ended = std::mem::replace(&mut self.streams[stream], ended);
         let Some(audience) = ended.audience().cloned() else { return };
@@ -434,6 +451,7 @@ impl World {
                 return replies;
             };
             assert!(expected, "may_respond errs in one direction only");
+            self.note_deliveries(stream);
             let reply = Reply::decode(protocol, response);
             assert!(
                 self.nonces.insert((stream, reply.nonce.clone())),
@@ -452,6 +470,7 @@ impl World {
                     let refs = refs.into_iter().map(|(type_id, name)| (type_id, name.into())).collect();
                     let value = format!("{name}={content}");
                     let resource = Resource::new(type_id, &name, value.as_bytes(), refs);
+                    let resource = resource.with_change(self.change);
                     commit.put.push(Put { key: key(type_id, &name, ""), resource: resource.into() });
                 }
                 Op::Absent(type_id, name) => {
@@ -468,10 +487,23 @@ impl World {
         let outcome = self.store.commit(commit);
         for (type_id, name) in &outcome.changed {
             for stream in self.index.subscribers(*type_id, name) {
-                self.streams[stream].mark_changed(*type_id, name);
+                self.streams[stream].mark_changed(*type_id, name, self.change);
             }
         }
         outcome.count
+    }
+
+    /// Commit a change with this id, and return the replies on one stream.
+    pub(crate) fn deliver(
+        &mut self,
+        stream: usize,
+        change: u64,
+        ops: impl IntoIterator<Item = Op>,
+    ) -> Vec<Reply> {
+        self.change = change;
+        let replies = self.change(stream, ops);
+        self.change = 0;
+        replies
     }
 
     /// Commit, and return the replies on one stream.

@@ -8,5 +8,6 @@ pub(crate) mod limit_counters;
 pub(crate) mod metrics;
 pub(crate) mod nack;
 pub(crate) mod panic;
+pub(crate) mod propagation;
 pub(crate) mod stats;
 pub(crate) mod usage;

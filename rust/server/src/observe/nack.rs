@@ -119,8 +119,14 @@ mod tests {
     }
 
     fn push(nacks: &mut NackQueue, host: &str, stream: u64) {
-        let nack =
-            Nack { resources: Vec::new(), refused: 0, version: "".into(), code: 3, message: "".into() };
+        let nack = Nack {
+            resources: Vec::new(),
+            refused: 0,
+            version: "".into(),
+            code: 3,
+            message: "".into(),
+            change: 0,
+        };
         let (peer, node_id, nack) = (host.into(), "".into(), Box::new(nack));
         let report = NackReport { stream, peer, node_id, type_id: TypeId::Cluster, nack, suppressed: 0 };
         nacks.push(client_key(host), report);

@@ -22,6 +22,8 @@ pub struct Publication {
     pub commit: Commit,
     /// Demanded names without a resource.
     pub missing: Vec<Missing>,
+    /// The id of the change that causes it, by which [`crate::Server::propagations`] counts; 0: it is not counted.
+    pub change: u64,
 }
 
 impl From<Commit> for Publication {
@@ -33,7 +35,7 @@ impl From<Commit> for Publication {
 impl Publication {
     /// Mark the missing names in the demand; returns the commit for the store.
     pub(crate) fn into_commit(self, demand: &mut Demand) -> Commit {
-        let Publication { mut commit, missing } = self;
+        let Publication { mut commit, missing, .. } = self;
         commit.absent.extend(missing.into_iter().filter_map(|Missing { key, reason, service }| {
             let name = demand.mark_missing(&key, &service)?;
             let reason = Reason { text: reason, denied: false };

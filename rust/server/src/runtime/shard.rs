@@ -9,6 +9,7 @@ use steerway_engine::{DemandKey, Flow, Interest, InterestChange, Transition};
 use tokio_util::sync::CancellationToken;
 use tonic::service::Routes;
 
+use crate::observe::propagation::DeliveryTable;
 use crate::runtime::deadlines::Deadlines;
 use crate::runtime::options::Options;
 use crate::runtime::shared::Shared;
@@ -20,6 +21,8 @@ pub(crate) struct Shard {
     pub(crate) options: Arc<Options>,
     pub(crate) routes: Routes,
     pub(crate) interest: RefCell<Interest<u64>>,
+    /// What became of changes on the streams of this shard.
+    pub(crate) deliveries: RefCell<DeliveryTable>,
     pub(crate) deadlines: Deadlines,
     pub(crate) slices: SliceQueue,
     /// Cancelled when clients are asked to disconnect.
@@ -43,6 +46,7 @@ impl Shard {
             options,
             routes,
             interest: RefCell::default(),
+            deliveries: RefCell::default(),
             deadlines: Deadlines::default(),
             slices: SliceQueue::new(),
             draining: CancellationToken::new(),

@@ -30,6 +30,7 @@ use crate::observe::event::{Event, Events};
 use crate::observe::limit_counters::LimitCounters;
 use crate::observe::metrics::Metrics;
 use crate::observe::panic::PanicReport;
+use crate::observe::propagation::PublishedChanges;
 use crate::runtime::options::Options;
 use crate::runtime::pending_calls::PendingCalls;
 use crate::runtime::publication::Publication;
@@ -57,6 +58,8 @@ pub(crate) struct Shared {
     /// The budget of all streams together.
     pub(crate) budget: SharedBudget,
     pub(crate) calls: PendingCalls,
+    /// When the last changes were published.
+    pub(crate) changes: Mutex<PublishedChanges>,
     /// Load reports of clients.
     pub(crate) loads: Mutex<Loads>,
     answering: AtomicBool,
@@ -89,6 +92,7 @@ impl Shared {
             calls: PendingCalls::new(Arc::clone(&events), Arc::clone(&limits)),
             events,
             limits,
+            changes: Mutex::default(),
             loads: Mutex::default(),
             answering: AtomicBool::new(false),
             demand: Mutex::new(Demand::new(options.unsubscribe_grace)),
@@ -158,6 +162,9 @@ impl Shared {
     /// or gets the notification.
     pub(crate) fn commit(&self, publication: Publication) -> CommitOutcome {
         self.metrics.published(&publication.commit);
+        if publication.change > 0 {
+            self.changes.lock().insert(publication.change, self.now());
+        }
         let outcome = if publication.missing.is_empty() {
             self.store.write().commit(publication.commit)
         } else {

@@ -23,6 +23,7 @@ use crate::net::credentials::Credentials;
 use crate::net::listener::{Address, Listener};
 use crate::observe::event::Event;
 use crate::observe::panic;
+use crate::observe::propagation::{self, ChangePropagation};
 use crate::observe::stats::Stats;
 use crate::observe::usage::EngineUsage;
 use crate::runtime::options::Options;
@@ -214,8 +215,10 @@ impl Server {
 
     /// Publish; returns how many entries changed. Each shard is notified once.
     pub fn publish(&self, publication: impl Into<Publication>) -> usize {
-        let outcome = self.shared.commit(publication.into());
-        self.notify_changed(outcome.changed);
+        let publication = publication.into();
+        let change = publication.change;
+        let outcome = self.shared.commit(publication);
+        self.notify_changed(outcome.changed, change);
         outcome.count
     }
 
@@ -223,14 +226,14 @@ impl Server {
     pub fn invalidate_missing(&self, services: &[String], names: &[(TypeId, Arc<str>)]) {
         let names = names.iter().map(|(type_id, name)| (*type_id, &**name)).collect();
         let outcome = self.shared.invalidate_missing(services.iter().map(String::as_str), &names);
-        self.notify_changed(outcome.changed);
+        self.notify_changed(outcome.changed, 0);
     }
 
-    fn notify_changed(&self, changed: Vec<(TypeId, Arc<str>)>) {
+    fn notify_changed(&self, changed: Vec<(TypeId, Arc<str>)>, change: u64) {
         if !changed.is_empty() {
             let changed: Arc<[_]> = changed.into();
             self.with_shards(|shards| {
-                shards.iter().for_each(|shard| shard.send(Command::Changed(Arc::clone(&changed))));
+                shards.iter().for_each(|shard| shard.send(Command::Changed(Arc::clone(&changed), change)));
             });
         }
     }
@@ -292,6 +295,14 @@ impl Server {
         let mut absences = parts.fold(Absences::default(), Absences::merge);
         absences.truncate(page);
         absences
+    }
+
+    /// How far these changes have reached the clients, ascending; without those that are unknown or too old.
+    pub fn propagations(&self, changes: &[u64]) -> Vec<ChangePropagation> {
+        let published = self.shared.changes.lock().read(changes);
+        let wanted: Arc<[u64]> = published.keys().copied().collect();
+        let parts = self.scan(move |streams| async move { streams.shard.deliveries.borrow().read(&wanted) });
+        propagation::propagations(published, parts.flatten())
     }
 
     /// The current counters.

@@ -28,8 +28,8 @@ pub(crate) type Scan = Box<dyn FnOnce(Rc<Streams>) -> Pin<Box<dyn Future<Output 
 pub(crate) enum Command {
     /// Serve a new connection.
     Connection(Socket, Peer, SlotGrant),
-    /// These names changed in the store.
-    Changed(Arc<[(TypeId, Arc<str>)]>),
+    /// These names changed in the store, by the change with this id (0: none).
+    Changed(Arc<[(TypeId, Arc<str>)]>, u64),
     /// Set the audience and the grant of these streams.
     Classify(Vec<(u64, Arc<str>, Grant)>),
     /// Set the identities that the clients of these streams proved.

@@ -81,7 +81,7 @@ impl ShardLoop {
                     handshake::serve(Rc::clone(&active.0.streams), socket, peer, slot).await;
                 });
             }
-            Command::Changed(names) => streams.mark_changed(&names),
+            Command::Changed(names, change) => streams.mark_changed(&names, change),
             Command::Classify(audiences) => {
                 for (id, audience, grant) in audiences {
                     if let Some(stream) = streams.get(id) {

@@ -180,6 +180,7 @@ impl StreamDriver {
         stream.charge()?;
         self.reader.charge_names(self.effects.interest.len());
         stream.apply(shard, &mut self.effects);
+        stream.count_deliveries(shard, now);
         Ok(())
     }
 
@@ -190,10 +191,12 @@ impl StreamDriver {
         let shared = &*shard.shared;
         let stream = Rc::clone(&self.registration.stream);
         while shared.is_answering() && stream.core.borrow().may_respond() && self.has_room(context) {
+            let now = shared.now();
             let response = {
                 let store = shared.store.read();
-                stream.core.borrow_mut().next_response(&store, shared.now())
+                stream.core.borrow_mut().next_response(&store, now)
             };
+            stream.count_deliveries(&shard, now);
             shared.metrics.denied(stream.core.borrow_mut().take_denied());
             let Some(response) = response else { break };
             shared.metrics.sent(&response);

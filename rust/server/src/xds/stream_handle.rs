@@ -118,10 +118,10 @@ impl StreamHandle {
     }
 
     /// A resource of a subscribed name changed.
-    pub(crate) fn mark_changed(&self, type_id: TypeId, name: &Arc<str>) {
+    pub(crate) fn mark_changed(&self, type_id: TypeId, name: &Arc<str>, change: u64) {
         #[cfg(test)]
         crate::failpoint::change(name);
-        self.core.borrow_mut().mark_changed(type_id, name);
+        self.core.borrow_mut().mark_changed(type_id, name, change);
         self.wake();
     }
 
@@ -217,6 +217,8 @@ impl StreamHandle {
         let core = self.core.borrow();
         let node = core.node()?;
         let now = shard.shared.now();
+        // One guard: a second one would wait for a writer that waits for the first.
+        let store = shard.shared.store.read();
         Some(StreamView {
             id: self.id,
             node_id: Arc::clone(&node.id),
@@ -227,8 +229,8 @@ impl StreamHandle {
             protocol: core.protocol(),
             age: now.saturating_sub(self.opened),
             label: Arc::clone(&self.label.borrow()),
-            state: core.progress(&shard.shared.store.read()).state,
-            subscriptions: core.snapshot(&shard.shared.store.read(), now, resources),
+            state: core.progress(&store).state,
+            subscriptions: core.snapshot(&store, now, resources),
         })
     }
 
@@ -309,6 +311,15 @@ impl StreamHandle {
         }
     }
 
+    /// Count what became of changes on the stream.
+    pub(crate) fn count_deliveries(&self, shard: &Shard, now: Duration) {
+        let updates = self.core.borrow_mut().take_deliveries();
+        if !updates.is_empty() {
+            let mut deliveries = shard.deliveries.borrow_mut();
+            updates.into_iter().for_each(|update| deliveries.count(update, now));
+        }
+    }
+
     /// Remove the stream from the gauges, and one slice of its names from the index; returns whether there are more.
     pub(crate) fn deregister(&self, shard: &Shard) -> bool {
         self.set_deadline(shard, None);
@@ -317,6 +328,8 @@ impl StreamHandle {
         if self.reported.get() {
             shard.shared.events.push(Event::Closed { stream: self.id });
         }
+        self.core.borrow_mut().end_deliveries();
+        self.count_deliveries(shard, shard.shared.now());
         // Subscriptions that are not in the index yet need no removal; those in the core are removed by `clean_up`.
         self.pending_interest.borrow_mut().retain(|change| matches!(change, InterestChange::Unsubscribe(..)));
         self.clean_up(shard)

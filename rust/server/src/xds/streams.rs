@@ -66,13 +66,13 @@ impl Streams {
         self.open.borrow().values().filter(|stream| stream.has_responded()).cloned().collect()
     }
 
-    /// Resources of these names changed in the store.
-    pub(crate) fn mark_changed(&self, names: &[(TypeId, Arc<str>)]) {
+    /// Resources of these names changed in the store, by the change with this id (0: none).
+    pub(crate) fn mark_changed(&self, names: &[(TypeId, Arc<str>)], change: u64) {
         let (interest, open) = (self.shard.interest.borrow(), self.open.borrow());
         for (type_id, name) in names {
             for id in interest.subscribers(*type_id, name) {
                 if let Some(stream) = open.get(&id) {
-                    stream.catch_panic(&self.shard, |stream| stream.mark_changed(*type_id, name));
+                    stream.catch_panic(&self.shard, |stream| stream.mark_changed(*type_id, name, change));
                 }
             }
         }

@@ -1,6 +1,7 @@
 """What operators ask the engine of all streams: states, groups by label, edges to names, and pages of streams."""
 
 import struct
+import threading
 from collections.abc import Callable
 
 import pytest
@@ -176,3 +177,28 @@ def test_streams_are_filtered_and_paged(server: XdsServer) -> None:
     finally:
         for client in clients:
             client.close()
+
+
+def test_reading_and_publishing_do_not_wait_for_each_other(server: XdsServer, client: AdsClient) -> None:
+    """A shard that reads its streams holds the lock of the store once at a time."""
+    for _ in range(20):
+        client.delta().request(ENDPOINT, "a", *map(str, range(500)))
+    until(lambda: len(server.engine.streams()) == 20, "all have subscribed")
+    published = threading.Event()
+
+    def publish() -> None:
+        for number in range(1000):
+            server.publish([put(ENDPOINT, "a", str(number))])
+        published.set()
+
+    publishing = threading.Thread(target=publish, daemon=True)
+    publishing.start()
+
+    def read_all() -> bool:
+        engine = server.engine
+        for read in (engine.streams, engine.states, engine.groups, engine.edges, engine.absences):
+            read()
+        return published.is_set()
+
+    until(read_all, "everything is published")
+    publishing.join()

@@ -1,0 +1,1 @@
+"""What the calls cost that operators read the engine with: `python -m bench.inspection`."""
