@@ -23,7 +23,6 @@ from steerway.admin.view import AdminView, Phase
 from steerway.catalog.federation import Federation
 from steerway.catalog.locality.client_zone import KnownZones
 from steerway.config import Settings
-from steerway.control.admin_view import Stage, admin_view, problems_of
 from steerway.control.admission import StreamAdmission
 from steerway.control.classifier import Classifier
 from steerway.control.demand import Demands
@@ -35,6 +34,7 @@ from steerway.control.publisher import Publisher
 from steerway.control.remote import remote_clusters, remote_members, wait_known
 from steerway.control.server import admin_server, call_service, rest_servers
 from steerway.control.status import LocalReport, evaluate, make_resolver, report_start, reporters
+from steerway.control.view.admin_view import Stage, admin_view, problems_of
 from steerway.control.wiring import make_engine, make_journal, make_translator
 from steerway.engine.memory import Trimmer, trim_function
 from steerway.log import setup

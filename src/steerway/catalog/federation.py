@@ -5,7 +5,7 @@ caller decides. What is the same in both (ports, their names) is taken from the 
 the local one, then by priority, then by name.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal
 
@@ -48,6 +48,11 @@ class Federation:
         self._policy = policy
         self._is_named = is_named
         self._merged: dict[ServiceId, Service | None] = {}
+        self._listeners: list[Callable[[Collection[ServiceId]], None]] = []
+
+    def listen(self, listener: Callable[[Collection[ServiceId]], None]) -> None:
+        """Call `listener` with the services that changed in any cluster."""
+        self._listeners.append(listener)
 
     def service(self, id: ServiceId) -> Service | None:
         """The service, merged; None when no member that counts has it."""
@@ -83,10 +88,12 @@ class Federation:
         )
         return {service.id for catalog in (self._local, *members) for service in list(catalog)}
 
-    def changed(self, services: Iterable[ServiceId]) -> None:
+    def changed(self, services: Collection[ServiceId]) -> None:
         """These services of any member are others now."""
         for id in services:
             self._merged.pop(id, None)
+        for listener in self._listeners:
+            listener(services)
 
     def problems(self) -> list[Problem]:
         """Everything that is known and not served; problems of a member begin with its name."""

@@ -15,6 +15,7 @@ from steerway.admin.grpc.call_service import WaitingCall
 from steerway.control.classifier import Classifier
 from steerway.engine.decision import Classification, Identification, Rejection
 from steerway.engine.engine import Closed, Engine, Opened
+from steerway.inventory.client_index import Admitted, ClientIndex
 from steerway.runtime.isolation import isolated
 from steerway.translate.client.node import claimed_id, claimed_namespace, client_of
 
@@ -37,6 +38,8 @@ class StreamAdmission:
         self._engine = engine
         self._tokens_belong_to_tls = authenticators.tokens_belong_to_tls
         self._identities: dict[int, Identity] = {}
+        self.clients = ClientIndex(classifier.pod, engine.label)
+        classifier.follow_pods(self.clients.follow)
         self._count = ClientCount()
         self._controller = AdmissionController(
             authenticators.authenticators, authorization, claimed_namespace, self._apply
@@ -52,7 +55,9 @@ class StreamAdmission:
 
     def close_streams(self, closed: list[Closed]) -> None:
         """Release the state of streams that ended."""
-        self._controller.close_streams([ended.stream for ended in closed])
+        ids = [ended.stream for ended in closed]
+        self._controller.close_streams(ids)
+        self.clients.release(ids)
         for ended_stream in closed:
             self._classifier.release(ended_stream.stream)
             self._count.close(ended_stream.stream)
@@ -82,6 +87,7 @@ class StreamAdmission:
         admitted: list[Classification] = []
         refused: list[Rejection] = []
         identified: list[Identification] = []
+        opened: list[Admitted] = []
         for client, decision in decisions:
             if isinstance(decision, Refusal):
                 refused.append(Rejection(client.stream, decision.code, decision.client_message))
@@ -94,6 +100,7 @@ class StreamAdmission:
                 refused.append(Rejection(client.stream, INTERNAL, _NODE_MESSAGE))
                 continue
             admitted.append(Classification(client.stream, audience, decision.grant))
+            opened.append(Admitted(client.stream, client.peer, client.node, audience))
             fields: dict[str, str] = {}
             if decision.identity is not None:
                 fields = {"identity": str(decision.identity), "method": decision.identity.kind}
@@ -104,6 +111,7 @@ class StreamAdmission:
         # Connections count for identities before the first request is answered.
         self._engine.identify(identified)
         self._engine.classify(admitted)
+        self.clients.admit(opened)
         self._engine.reject(refused)
 
     def _audience(self, client: Applicant, admission: Admission) -> str | None:

@@ -1,5 +1,6 @@
 """The audience of a client, from its Node, its identity and its address."""
 
+from collections.abc import Callable, Set
 from functools import partial
 
 from steerway.access.admission import Applicant
@@ -20,7 +21,8 @@ class Classifier:
 
     def __init__(self, settings: Settings, store: ObjectStore, index: PodIndex, zones: KnownZones) -> None:
         """`index`: the Pods and Nodes in `store`. With `kubernetes.client_locality: off` it is not used."""
-        self._pods = PodLocalities(PodIndex() if settings.kubernetes.client_locality == "off" else index)
+        self._index = PodIndex() if settings.kubernetes.client_locality == "off" else index
+        self._pods = PodLocalities(self._index)
         self._address_first = settings.kubernetes.client_locality == "pod_first"
         self._localities = ClientLocalities(settings.topology, self._address_first, ClaimedZones(zones))
         self._default_namespace = default_namespace(settings)
@@ -30,6 +32,14 @@ class Classifier:
     def pod(self, peer: str) -> PodLocality | None:
         """The pod or node at an address (`10.0.0.7:4711`); None: unknown."""
         return self._pods.find(peer)
+
+    def pod_at(self, address: str) -> PodLocality | None:
+        """The same of an IP address."""
+        return self._pods.find(f"[{address}]:0")
+
+    def follow_pods(self, listener: Callable[[Set[str]], None]) -> None:
+        """Call `listener` with the addresses whose pods changed."""
+        self._index.listen(listener)
 
     def audience(self, client: Applicant, identity: Identity | None) -> str:
         """The audience of a stream. The namespace of a proven identity precedes that of the pod at the address, and

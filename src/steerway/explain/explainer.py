@@ -121,7 +121,7 @@ class Explainer:
 
     def case(self, question: Question, connected: Connected | None = None) -> Case:
         """What a question means, for the client in it, or for one that is connected; errors as of `explain`."""
-        _check(question)
+        check(question)
         authority, name = resource_name.of_target(question.target)
         if authority:
             raise TranslateError(
@@ -267,7 +267,7 @@ def _cluster(resource: dict[str, Any]) -> dict[str, Any]:
     }
 
 
-def _check(question: Question) -> None:
+def check(question: Question) -> None:
     """TranslateError: the namespace, zone or node of the client is not a valid name."""
     if question.namespace and not is_namespace(question.namespace):
         raise TranslateError(f"{question.namespace!r} is not a valid name of a namespace")

@@ -99,11 +99,12 @@ def _entry(entry: Entry, namespace: str, find: Find, envoy: bool) -> dict[str, A
             }
             for backend in entry.rule.backends
         ],
-        "actions": [*_actions(entry.rule)],
+        "actions": [*actions(entry.rule)],
     }
 
 
-def _actions(rule: Rule) -> Iterator[str]:
+def actions(rule: Rule) -> Iterator[str]:
+    """What a rule does to the requests that match."""
     changes = [rule.changes, *(backend.changes for backend in rule.backends)]
     if any(change.request for change in changes):
         yield "changes headers of requests"

@@ -51,7 +51,7 @@ class TargetRow(msgspec.Struct, frozen=True):
     error: str | None
 
 
-class Targets(msgspec.Struct, frozen=True):
+class TargetList(msgspec.Struct, frozen=True):
     """In the order of the request."""
 
     targets: list[TargetRow]

@@ -100,6 +100,16 @@ class Inventory:
             shown = self._sorted_ids() if ids is None else sorted(self._rows.keys() & ids)
             return [self._rows[id] for id in shown]
 
+    @property
+    def config_age_seconds(self) -> float | None:
+        """Since a service changed; None: never."""
+        return self._table.age_seconds()
+
+    def objects_of(self, id: str) -> Collection[str]:
+        """The objects whose problems are those of a service, as `KIND NAMESPACE/NAME`."""
+        facts = self._table.facts.get(id)
+        return () if facts is None else facts.objects
+
     def aged(self, rows: Iterable[ServiceRow]) -> list[ServiceRow]:
         """The same rows with the age of the last change of each."""
         age = self._table.changed_age_seconds

@@ -1,6 +1,6 @@
 """A world of plain values for the admin server to look at."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -11,6 +11,8 @@ from steerway.errors import SteerwayError
 from steerway.sources.kubernetes import InformerStatus
 from steerway.sources.store import Problem
 from steerway.translate.protobuf.render import to_json
+from tests.unit.inventory import inventory_world
+from tests.unit.inventory.inventory_world import Stats
 from tests.unit.journal.journal_world import World as Journal
 
 TYPE = "type.googleapis.com/"
@@ -178,6 +180,8 @@ class World:
     asked: Mapping[str, str] = field(default_factory=dict)
     journal: Journal = field(default_factory=Journal)
 
+    inventory: inventory_world.World = field(default_factory=inventory_world.World)
+
     @property
     def synced(self) -> bool:
         return not self.unsynced
@@ -185,8 +189,13 @@ class World:
     def problems_of(self, source: str) -> list[Problem]:
         return self.obstacles if source == "kubernetes" else []
 
-    def streams(self, *, resources: bool = False) -> list[Stream]:
+    def stats(self) -> Stats:
+        return self.inventory.engine.counters
+
+    def streams(self, *, resources: bool = False, ids: Sequence[int] | None = None) -> list[Stream]:
         """Rows of resources only on request, as the engine does."""
+        if ids is not None:
+            return [stream for stream in self.streams(resources=resources) if stream.id in ids]
         if resources:
             return self.all_streams
         plain = [
@@ -230,6 +239,9 @@ class World:
             subscribers=lambda: self.subscribers,
             explain=self.explain,
             service_count=lambda: 3,
+            inventory=self.inventory.inventory,
+            details=self.inventory.details(self.journal.journal.rows),
+            targets=self.inventory.targets(),
             journal=self.journal.journal,
             replica="steerway-0",
             max_event_streams=2,

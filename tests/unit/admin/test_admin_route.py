@@ -17,6 +17,7 @@ from steerway.admin.metrics import CHANGES, Exposition, add_exemplars
 from steerway.admin.page import ENDPOINTS
 from steerway.journal.entry import Example
 from steerway.sources.kubernetes import InformerStatus
+from steerway.sources.objects.core import ObjectKey
 from steerway.sources.store import Problem
 from tests.unit.admin.admin_world import SECRET, Entry, Resource, Stream, Subscription, World
 
@@ -191,8 +192,28 @@ async def test_problems_are_listed_with_their_hint(world: World, http: httpx.Asy
     world.all_problems = [Problem("a.yaml:3", "port 0 is out of range", "use 1 to 65535")]
     answer = await http.get("/api/v1/problems")
     assert answer.json() == {
-        "problems": [{"where": "a.yaml:3", "reason": "port 0 is out of range", "hint": "use 1 to 65535"}]
+        "problems": [{"where": "a.yaml:3", "reason": "port 0 is out of range", "hint": "use 1 to 65535"}],
+        "total": 1,
+        "next": None,
+        "replica": "steerway-0",
     }
+
+
+async def test_problems_are_filtered_and_paged(world: World, http: httpx.AsyncClient) -> None:
+    """By the object, also where the problem names a file."""
+    about = ObjectKey("Service", "shop", "backend")
+    world.all_problems = [
+        Problem("a.yaml:3", "no", about=about),
+        Problem("GRPCRoute shop/r", "no"),
+        Problem("Service web/front", "no"),
+    ]
+    filtered = (await http.get("/api/v1/problems?kind=Service&namespace=shop")).json()
+    assert [problem["where"] for problem in filtered["problems"]] == ["a.yaml:3"]
+    first = (await http.get("/api/v1/problems?limit=2")).json()
+    assert (len(first["problems"]), first["total"], first["next"]) == (2, 3, "2")
+    rest = (await http.get("/api/v1/problems?limit=2&after=2")).json()
+    assert ([problem["where"] for problem in rest["problems"]], rest["next"]) == (["Service web/front"], None)
+    assert (await http.get("/api/v1/problems?after=x")).status_code == 400
 
 
 @pytest.mark.parametrize("method", ["POST", "PUT", "PATCH", "DELETE", "OPTIONS"])

@@ -1,6 +1,6 @@
 """An engine of plain values, and an inventory over it and a real catalog."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -8,14 +8,21 @@ from envoy.config.core.v3.base_pb2 import Node
 
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.locality.client_locality import PodLocality
+from steerway.catalog.model.identity import ServiceId
+from steerway.explain import Explainer
 from steerway.explain.subscriber import Subscribers
+from steerway.explain.target import Targets
 from steerway.inventory.client_index import Admitted, ClientIndex
 from steerway.inventory.inventory import Inventory
 from steerway.inventory.row.client import STATES
+from steerway.inventory.service_detail import ServiceDetails
 from steerway.inventory.service_table import ServiceTable
-from steerway.sources.objects.core import Object, ObjectKey
+from steerway.journal.row import ChangeRow
+from steerway.sources.objects.core import EndpointSlice, Object, ObjectKey
 from steerway.sources.store import Problem
+from steerway.translate.translator import Translator
 from steerway.translate.xds import type_url
+from testbed.translator_options import translator_options
 
 DOMAIN = "cluster.local"
 
@@ -163,11 +170,7 @@ class World:
         self.engine = Engine()
         self.catalog = Catalog()
         self.index = ClientIndex(self.localities.get, self.engine.label)
-        self.table = ServiceTable(
-            self.catalog.service,
-            lambda id: self.catalog.endpoint_slices(self.objects.get, id),
-            lambda: self.now,
-        )
+        self.table = ServiceTable(self.catalog.service, self._slices, lambda: self.now)
         self.catalog.listen(self.table.touch)
         self.inventory = Inventory(
             self.engine,
@@ -189,6 +192,34 @@ class World:
         for obj in objects:
             del self.objects[obj.key]
         self.table.change(self.catalog.update(self.objects.get, [obj.key for obj in objects]))
+
+    def details(self, changes: Callable[[], Iterable[ChangeRow]] = tuple) -> ServiceDetails:
+        return ServiceDetails(
+            self.inventory,
+            self.catalog.service,
+            self._slices,
+            lambda address: self.localities.get(f"{address}:0"),
+            self.engine.loads,
+            changes,
+            DOMAIN,
+        )
+
+    def targets(self) -> Targets:
+        translator = Translator(self.catalog.service, services=lambda: self.catalog, **translator_options())
+        explainer = Explainer(
+            find=self.catalog.service,
+            known=lambda: self.catalog,
+            metadata=lambda id: self.catalog.metadata(self.objects.get, id),
+            preview=translator.preview_in_threads(self.catalog.service, lambda: self.catalog),
+            topology="zone",
+            domain=DOMAIN,
+            namespace="shop",
+            buckets=0,
+        )
+        return Targets(explainer, self._slices, lambda address: self.localities.get(f"{address}:0"))
+
+    def _slices(self, id: ServiceId) -> list[EndpointSlice]:
+        return self.catalog.endpoint_slices(self.objects.get, id)
 
     def connect(
         self,

@@ -13,7 +13,19 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from steerway.admin import page
-from steerway.admin.api.route import change, client, event, index, probe, problem, resource
+from steerway.admin.api.route import (
+    change,
+    client,
+    endpoint,
+    event,
+    index,
+    overview,
+    probe,
+    problem,
+    resource,
+    service,
+    workload,
+)
 from steerway.admin.api.route.operation import Operation, Workers, json_response
 from steerway.admin.bearer_token import BearerToken
 from steerway.admin.page.login import LOGIN, LOGOUT, Login
@@ -33,6 +45,10 @@ _SUBJECTS: tuple[_Subject, ...] = (
     client,
     resource,
     problem,
+    overview,
+    service,
+    workload,
+    endpoint,
     change,
     event,
 )

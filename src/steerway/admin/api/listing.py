@@ -7,9 +7,9 @@ the last row of a page, so that rows which come and go between two pages are nei
 import re
 from bisect import bisect_right
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from fnmatch import translate
-from typing import Any, Protocol, TypeVar
+from typing import Any, NamedTuple, Protocol, TypeVar
 
 import msgspec
 from starlette.datastructures import QueryParams
@@ -21,6 +21,8 @@ MAX_LIMIT = 1000
 DEFAULT_LIMIT = 100
 OBJECT_PATTERN = r"^[^/]+/[^/]+$"
 """`NAMESPACE/NAME`."""
+OBJECTS = frozenset({"service", "workload"})
+"""Filters with such a value."""
 _OBJECT = re.compile(OBJECT_PATTERN)
 _NUMBER = re.compile(r"[0-9]{1,4}")
 
@@ -44,7 +46,7 @@ class Page(msgspec.Struct, frozen=True):
     replica: str
 
 
-class Query(msgspec.Struct, frozen=True):
+class Query(NamedTuple):
     """The parameters of a request for a list; "" for those not given."""
 
     limit: int = DEFAULT_LIMIT
@@ -75,10 +77,11 @@ class ListType:
     states: tuple[str, ...] = ()
     more: tuple[Parameter, ...] = ()
     """Parameters of this list alone, which its operation reads itself."""
-    _fields: frozenset[str] = field(init=False, default=frozenset())
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "_fields", frozenset(self.row.__struct_fields__))
+    @property
+    def fields(self) -> frozenset[str]:
+        """The values of `fields`."""
+        return frozenset(self.row.__struct_fields__)
 
     @property
     def response(self) -> type[msgspec.Struct]:
@@ -93,13 +96,13 @@ class ListType:
         known = {
             "q": text("q", "text that the id contains, in any case"),
             "namespace": text("namespace", "namespace of the object"),
-            "service": _object("service", "a service, as NAMESPACE/NAME"),
+            "service": object_parameter("service", "a service, as NAMESPACE/NAME"),
             "client": text("client", "pattern of node ids; * stands for any text"),
-            "workload": _object("workload", "a client workload, as NAMESPACE/NAME"),
+            "workload": object_parameter("workload", "a client workload, as NAMESPACE/NAME"),
             "state": choice("state", "the state", self.states),
         }
         number = {"type": "integer", "minimum": 1, "maximum": MAX_LIMIT, "default": DEFAULT_LIMIT}
-        names = {"type": "array", "items": {"enum": sorted(self._fields)}, "minItems": 1}
+        names = {"type": "array", "items": {"enum": sorted(self.fields)}, "minItems": 1}
         return (
             Parameter("limit", "items of a page", number),
             text("after", "the token `next` of the previous page"),
@@ -108,19 +111,28 @@ class ListType:
             *self.more,
         )
 
+    def parameters_with(self, other: "ListType") -> tuple[Parameter, ...]:
+        """Those of an operation that gives either list: the values of `fields` are those of both."""
+        names = sorted(self.fields | other.fields)
+        return tuple(
+            replace(parameter, schema=parameter.schema | {"items": {"enum": names}})
+            if parameter.name == "fields"
+            else parameter
+            for parameter in self.parameters
+        )
+
     def parse(self, query: QueryParams) -> Query:
         """The parameters of a request; RequestError for an invalid value."""
         fields = tuple(query["fields"].split(",")) if "fields" in query else ()
-        if unknown := [name for name in fields if name not in self._fields]:
-            raise RequestError(f"no field is called {unknown[0]!r}: give {', '.join(sorted(self._fields))}")
+        if unknown := [name for name in fields if name not in self.fields]:
+            raise RequestError(f"no field is called {unknown[0]!r}: give {', '.join(sorted(self.fields))}")
         given = {name: query[name] for name in self.filters if name in query}
-        for name in ("service", "workload"):
-            if name in given and not _OBJECT.match(given[name]):
-                raise RequestError(f"{name} is {given[name]!r}: give NAMESPACE/NAME")
+        for name in OBJECTS & given.keys():
+            parse_object(query, name)
         if "state" in given and given["state"] not in self.states:
             raise RequestError(f"no state is called {given['state']!r}: give {', '.join(self.states)}")
         return Query(
-            limit=_limit(query.get("limit", str(DEFAULT_LIMIT))),
+            limit=parse_limit(query.get("limit", str(DEFAULT_LIMIT))),
             after=query.get("after", ""),
             fields=fields,
             **given,
@@ -166,12 +178,22 @@ def _selected(row: Any, fields: Iterable[str]) -> dict[str, Any]:
     return {"id": row.id} | {name: getattr(row, name) for name in fields}
 
 
-def _limit(value: str) -> int:
+def parse_limit(value: str) -> int:
+    """The items of a page; RequestError: it is no number, or out of range."""
     number = int(value) if _NUMBER.fullmatch(value) else 0
     if not 1 <= number <= MAX_LIMIT:
         raise RequestError(f"limit is {value!r}: give a number from 1 to {MAX_LIMIT}")
     return number
 
 
-def _object(name: str, what: str) -> Parameter:
+def object_parameter(name: str, what: str) -> Parameter:
+    """A parameter that is `NAMESPACE/NAME`."""
     return Parameter(name, what, {"type": "string", "pattern": OBJECT_PATTERN})
+
+
+def parse_object(query: QueryParams, name: str) -> str:
+    """Its value, "" for none; RequestError: it is no name of an object."""
+    value = query.get(name)
+    if value is not None and not _OBJECT.match(value):
+        raise RequestError(f"{name} is {value!r}: give NAMESPACE/NAME")
+    return value or ""

@@ -11,6 +11,9 @@ from steerway.admin.view.engine import EngineView
 from steerway.admin.view.informer import InformerView
 from steerway.admin.view.journal import JournalView
 from steerway.admin.view.store import ProblemView, StoreView
+from steerway.explain.target import Targets
+from steerway.inventory.inventory import Inventory
+from steerway.inventory.service_detail import ServiceDetails
 
 Phase: TypeAlias = Literal["starting", "serving", "draining"]
 
@@ -37,6 +40,9 @@ class AdminView:
     subscribers: Callable[[], SubscribersView]
     explain: Callable[[Mapping[str, str]], dict[str, Any]]
     service_count: Callable[[], int]
+    inventory: Inventory
+    details: ServiceDetails
+    targets: Targets
     journal: JournalView
     replica: str
     max_event_streams: int

@@ -7,7 +7,7 @@ replica whose row changed last, and of states the worst counts. `replicas` has t
 from collections.abc import Callable, Iterable, Mapping
 from typing import Any
 
-from steerway.admin.api.stream import STATES
+from steerway.inventory.row.client import STATES
 
 Row = dict[str, Any]
 _SERVICE_STATES = ("error", "warning", "ok", "idle")

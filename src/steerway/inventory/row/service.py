@@ -1,10 +1,12 @@
 """Rows of services."""
 
-from typing import Any, Literal
+from typing import Literal
 
 import msgspec
 
 from steerway.explain.target_row import LeftOutRow
+from steerway.inventory.row.problem import ProblemRow
+from steerway.journal.row import ChangeRow
 
 ServiceState = Literal["error", "warning", "ok", "idle"]
 """error: a port with clients has no healthy endpoint, or a client refused a resource. warning: problems, or clients
@@ -113,14 +115,6 @@ class SubscriberRow(msgspec.Struct, frozen=True):
     names: list[str]
 
 
-class ProblemRow(msgspec.Struct, frozen=True):
-    """Something that an operator should fix."""
-
-    where: str
-    reason: str
-    hint: str
-
-
 class PropagationRow(msgspec.Struct, frozen=True):
     """From publications of changes of the service to the last ACK of each. `buckets`: upper bound in seconds (null:
     none) and number of observations, not cumulative."""
@@ -151,4 +145,4 @@ class ServiceDetail(ServiceRow, frozen=True):
     problem_details: list[ProblemRow]
     propagation: PropagationRow
     load: list[LoadRow]
-    changes: list[dict[str, Any]]
+    changes: list[ChangeRow]

@@ -1,7 +1,7 @@
 """An operation of the HTTP API: its path, its parameters, and the function that answers it."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -28,7 +28,7 @@ class Parameter:
 
     name: str
     text: str
-    schema: Mapping[str, Any]
+    schema: dict[str, Any]
     required: bool = False
     repeated: bool = False
 

@@ -13,6 +13,7 @@ from steerway.control.local_cluster import LocalCluster
 from steerway.control.remote_cluster import RemoteCluster
 from steerway.control.server import http_limits
 from steerway.control.source import default_namespace
+from steerway.control.view.inventory import make_details, make_inventory, make_targets
 from steerway.engine.engine import Engine
 from steerway.engine.loads import LoadsCollector
 from steerway.engine.stats import StatsCollector
@@ -51,6 +52,7 @@ def admin_view(
     journal: Journal,
 ) -> AdminView:
     explainer = _explainer(settings, local, federation, translator)
+    inventory = make_inventory(settings, local, federation, engine, admission.clients, problems, classifier)
     return AdminView(
         engine=engine,
         store=local.store,
@@ -63,6 +65,9 @@ def admin_view(
         subscribers=lambda: Subscribers(federation.peek, settings.cluster_domain, federation.ids()),
         explain=lambda parameters: explainer.explain(Question(**parameters)),
         service_count=lambda: len(federation.ids()),
+        inventory=inventory,
+        details=make_details(settings, local, federation, engine, inventory, journal, classifier),
+        targets=make_targets(settings, local, federation, translator, classifier),
         journal=journal,
         replica=replica_name(),
         max_event_streams=min(

@@ -1,0 +1,1 @@
+"""What operators see: the stages behind the admin server."""
