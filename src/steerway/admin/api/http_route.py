@@ -16,6 +16,7 @@ from steerway.admin import page
 from steerway.admin.api.route import (
     change,
     client,
+    document,
     endpoint,
     event,
     index,
@@ -58,6 +59,7 @@ def application(view: AdminView, accepts: Callable[[str], bool] | None = None) -
     """The admin server as an ASGI application. `accepts`: see `AdminServer`."""
     workers = Workers()
     operations = [operation for subject in _SUBJECTS for operation in subject.operations(view, workers)]
+    operations.append(document.operation(operations))
     routes = [operation.route() for operation in operations]
     middleware = []
     if accepts is not None:

@@ -84,11 +84,11 @@ class ListType:
         return frozenset(self.row.__struct_fields__)
 
     @property
-    def response(self) -> type[msgspec.Struct]:
-        """The type of the response."""
+    def response(self) -> tuple[type[msgspec.Struct]]:
+        """The type of the response, for its operation."""
         name = f"{self.row.__name__.removesuffix('Row')}List"
-        # `fields` may leave out any field but the id.
-        return msgspec.defstruct(name, [("items", list[self.row])], bases=(Page,), frozen=True)  # type: ignore[name-defined]
+        items: Any = list[self.row]  # type: ignore[name-defined]
+        return (msgspec.defstruct(name, [("items", items)], bases=(Page,), frozen=True),)
 
     @property
     def parameters(self) -> tuple[Parameter, ...]:

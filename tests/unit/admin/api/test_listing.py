@@ -91,5 +91,5 @@ def test_an_invalid_value_is_an_error_that_lists_the_valid_ones(
 def test_each_list_describes_its_parameters_and_its_response() -> None:
     names = [parameter.name for parameter in THINGS.parameters]
     assert names == ["limit", "after", "fields", "q", "service", "workload", "state"]
-    schema = msgspec.json.schema(THINGS.response)
+    schema = msgspec.json.schema(THINGS.response[0])
     assert set(schema["$defs"]["ThingList"]["required"]) == {"items", "total", "next", "replica"}

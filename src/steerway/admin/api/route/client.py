@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from steerway.admin.api import load, stream
+from steerway.admin.api.response_type import LoadDocument, StreamList
 from steerway.admin.api.route.operation import Operation, Workers, choice, encoded, json_response, text
 from steerway.admin.grpc import client_status
 from steerway.admin.view import AdminView
@@ -22,13 +23,16 @@ def operations(view: AdminView, workers: Workers) -> Iterable[Operation]:
         "/api/v1/streams",
         routes.streams,
         "all clients: state, names, absent names, NACKs",
+        (StreamList,),
         parameters=(
             text("node", "pattern of node ids; * stands for any text"),
             text("type", "short name of a type, such as eds, or its full name"),
             choice("resources", "whether each type lists its names with their versions", ("true", "false")),
         ),
     )
-    yield Operation("/api/v1/loads", routes.loads, "load reports of clients, by cluster and locality")
+    yield Operation(
+        "/api/v1/loads", routes.loads, "load reports of clients, by cluster and locality", (LoadDocument,)
+    )
     yield Operation(CLIENT_STATUS, routes.client_status, "client status (CSDS)", method="POST")
 
 

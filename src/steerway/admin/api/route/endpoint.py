@@ -63,8 +63,9 @@ def operations(view: AdminView, workers: Workers) -> Iterable[Operation]:
         "/api/v1/endpoints",
         endpoints,
         "the endpoints that a client gets for a target, and why it does not get the others",
-        TargetList,
+        (TargetList,),
         _PARAMETERS,
+        finds_object=True,
     )
 
 

@@ -36,6 +36,7 @@ def operations(view: AdminView, workers: Workers) -> Iterable[Operation]:
         partial(_events, hub),
         "changed rows of the lists, as they change (server-sent events)",
         parameters=(topics,),
+        media_type="text/event-stream",
     )
 
 

@@ -35,15 +35,18 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Operation:
-    """`response`: the msgspec type of a response with status 200; None: it is no JSON. Under `/api/v1/` a parameter
-    that is not listed gets 400."""
+    """`response`: the msgspec types that a response with status 200 may have; none: it is no JSON. `finds_object`: 404
+    is for an object that a parameter of the query names, too. Under `/api/v1/` a parameter that is not listed gets
+    400."""
 
     path: str
     endpoint: Endpoint
     summary: str
-    response: Any = None
+    response: tuple[type[msgspec.Struct], ...] = ()
     parameters: tuple[Parameter, ...] = ()
     method: str = "GET"
+    finds_object: bool = False
+    media_type: str = "application/json"
 
     def route(self) -> Route:
         """The route for the application."""

@@ -39,12 +39,12 @@ def operations(view: AdminView, workers: Workers) -> Iterable[Operation]:
 
         return encoded(await workers.run(answer))
 
-    yield Operation("/api/v1/status", show_status, "this replica: readiness, counts, ages", StatusRow)
+    yield Operation("/api/v1/status", show_status, "this replica: readiness, counts, ages", (StatusRow,))
     yield Operation(
         "/api/v1/graph",
         graph,
         "which client workload subscribes to which service",
-        Graph,
+        (Graph,),
         (
             text("namespace", "namespace of the service or of the workload"),
             object_parameter(_SERVICE, "a service, as NAMESPACE/NAME"),

@@ -44,7 +44,7 @@ def operations(view: AdminView, workers: Workers) -> Iterable[Operation]:
         "/api/v1/problems",
         problems,
         "objects and documents that are skipped, each with a hint",
-        ProblemList,
+        (ProblemList,),
         (
             _LIMIT,
             text("after", "the token `next` of the previous page"),

@@ -7,6 +7,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from steerway.admin.api import explanation, resource, type_name
+from steerway.admin.api.response_type import Explanation, ResourceList, VariantList
 from steerway.admin.api.route.operation import Operation, Workers, encoded, json_response, text
 from steerway.admin.view import AdminView
 from steerway.errors import TranslateError, UnknownServiceError
@@ -22,18 +23,23 @@ def operations(view: AdminView, workers: Workers) -> Iterable[Operation]:
         "/api/v1/resources",
         routes.resources,
         "published resources and absent names",
+        (ResourceList,),
+        finds_object=True,
         parameters=(_TYPE, _AUDIENCE),
     )
     yield Operation(
         "/api/v1/resources/{path:path}",
         routes.resource,
         "one resource with its body, for each audience, or those of one type",
+        (VariantList, ResourceList),
         parameters=(text("path", "TYPE/NAME or TYPE", required=True), _AUDIENCE),
     )
     yield Operation(
         "/api/v1/explain",
         routes.explain,
         "a target's resources for a client, their sources and clients",
+        (Explanation,),
+        finds_object=True,
         parameters=tuple(
             text(name, what, required=name == "target") for name, what in explanation.PARAMETERS.items()
         ),

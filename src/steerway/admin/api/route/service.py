@@ -61,7 +61,7 @@ def operations(view: AdminView, workers: Workers) -> Iterable[Operation]:
         "/api/v1/services/{namespace}/{name}",
         service,
         "one service with its endpoints, routes, clients and changes",
-        ServiceDetail,
+        (ServiceDetail,),
         (
             text("namespace", "namespace of the service", required=True),
             text("name", "name of the service", required=True),

@@ -54,14 +54,14 @@ def operations(view: AdminView, workers: Workers) -> Iterable[Operation]:
         "/api/v1/clients",
         clients,
         "all clients by workload, or by node id: states, libraries, zones",
-        CLIENTS.response | NODES.response,
+        CLIENTS.response + NODES.response,
         CLIENTS.parameters_with(NODES),
     )
     yield Operation(
         "/api/v1/clients/{node:path}",
         client,
         "one client with its streams",
-        NodeDetail,
+        (NodeDetail,),
         (text("node", "a node id", required=True),),
     )
 
