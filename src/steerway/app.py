@@ -80,7 +80,7 @@ class ControlPlane:
         authorization = Authorization(settings.authorization.rules)
         self._translator = make_translator(settings, self._federation, scope_all=authorization.by_rules)
         self._engine = make_engine(settings)
-        self._journal = make_journal(settings)
+        self._journal, self._traces = make_journal(settings)
         self._publisher = Publisher(
             self._local, self._federation, self._translator, self._engine, self._journal, self._changing
         )
@@ -162,7 +162,6 @@ class ControlPlane:
         )
 
     def _parts(self) -> Sequence[_Part]:
-        trimmer = Trimmer(self._engine.kept, trim_function())
         return (
             *self._local.sources,
             *self._remotes,
@@ -170,7 +169,8 @@ class ControlPlane:
             *self._injection.parts,
             self._authenticators,
             self._absences,
-            trimmer,
+            *self._traces,
+            Trimmer(self._engine.kept, trim_function()),
         )
 
     async def _steer(self) -> None:

@@ -65,5 +65,5 @@ def add_exemplars(metric: Metric, examples: Iterable[Example]) -> None:
             index = bounds[position][1]
             sample = metric.samples[index]
             if sample.value and sample.exemplar is None:
-                exemplar = Exemplar({"change": str(example.id)}, seconds, example.time)
+                exemplar = Exemplar(dict(example.labels), seconds, example.time)
                 metric.samples[index] = sample._replace(exemplar=exemplar)

@@ -14,6 +14,8 @@ _WITHOUT_CLUSTERS = "without remote clusters: set clusters"
 _WITHOUT_WEBHOOK = "without the injection webhook: set injection.listen"
 _WITHOUT_TLS_SERVERS = "without servers with TLS: set injection.tls_servers"
 _WITHOUT_JWKS = "without verification by JWKS: set authentication.service_account to jwks"
+_WITHOUT_TRACES = "without traces: set tracing.enabled"
+_SWITCHES = ("kubernetes.enabled", "tracing.enabled")
 _METHODS = [f"authentication.{name}" for name in ("certificate", "token_file", "unix_socket")]
 """Methods of authentication whose value is true or false."""
 
@@ -64,10 +66,11 @@ def _idle(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str
         ("authentication.issuer", verifies == "jwks", _WITHOUT_JWKS),
         ("injection.", values.get("injection.listen"), _WITHOUT_WEBHOOK),
         ("injection.ca", values.get("injection.tls_servers"), _WITHOUT_TLS_SERVERS),
+        ("tracing.", values.get("tracing.enabled"), _WITHOUT_TRACES),
         ("injection.token_audience", values.get("injection.tls_servers"), _WITHOUT_TLS_SERVERS),
     )
     for prefix, used, why in rules:
-        idle = [name for name in values if name.startswith(prefix) and name != "kubernetes.enabled"]
+        idle = [name for name in values if name.startswith(prefix) and name not in _SWITCHES]
         if idle and not used:
             yield f"{given[idle[0]].where} has no effect {why}"
 

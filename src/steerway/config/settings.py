@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 from steerway.config.section.authentication import AuthenticationSettings
 from steerway.config.section.authorization import AuthorizationSettings
 from steerway.config.section.debounce import DebounceSettings
-from steerway.config.section.diagnostic import JournalSettings, LogSettings
+from steerway.config.section.diagnostic import JournalSettings, LogSettings, TracingSettings
 from steerway.config.section.envoy import EnvoySettings
 from steerway.config.section.file import FileSettings
 from steerway.config.section.http import HttpSettings
@@ -57,6 +57,7 @@ SECTIONS = (
     Section("Debounce", DebounceSettings, "debounce"),
     Section("Load reports", LoadReportingSettings, "load_reporting"),
     Section("Journal", JournalSettings, "journal"),
+    Section("Traces", TracingSettings, "tracing"),
     Section("Log", LogSettings),
 )
 
@@ -82,3 +83,4 @@ class Settings(
     debounce: DebounceSettings = field(default_factory=DebounceSettings)
     load_reporting: LoadReportingSettings = field(default_factory=LoadReportingSettings)
     journal: JournalSettings = field(default_factory=JournalSettings)
+    tracing: TracingSettings = field(default_factory=TracingSettings)

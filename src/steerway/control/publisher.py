@@ -5,6 +5,7 @@ runs in slices.
 """
 
 import asyncio
+import time
 from collections.abc import Hashable, Iterable, Mapping, Sequence
 
 import structlog
@@ -15,6 +16,7 @@ from steerway.catalog.model.mesh import ServiceId
 from steerway.commit import Commit
 from steerway.control.local_cluster import LocalCluster
 from steerway.engine.engine import Engine
+from steerway.journal.entry import Work
 from steerway.journal.journal import Journal
 from steerway.origin import Origin
 from steerway.runtime import garbage
@@ -88,20 +90,22 @@ class Publisher:
 
     async def apply(self, due: Due) -> None:
         """Publish one batch. The caller has locked `changing`."""
+        began = time.monotonic()
         with telemetry.TRANSLATE_SECONDS.labels("change").time():
             services = await self._update_catalog(due.keys)
             resources = self._raw_resources(due.keys)
             commit = self._translator.refresh(services, resources, due.origins)
-        self._publish_change(commit, services, due, [name for name, _ in resources])
+        self._publish_change(commit, services, due, began, [name for name, _ in resources])
 
     def refresh(self, services: frozenset[ServiceId], origins: Mapping[Hashable, Origin]) -> None:
         """Publish services that changed without a change of local objects. Before `start` they are only noted."""
         self._federation.changed(services)
         self._catalog.attachments.note_services(services)
         if self._started:
+            began = time.monotonic()
             with telemetry.TRANSLATE_SECONDS.labels("change").time():
                 commit = self._translator.refresh(services, origins=origins)
-            self._publish_change(commit, services, Due(frozenset(), origins))
+            self._publish_change(commit, services, Due(frozenset(), origins), began)
 
     def publish(self, commit: Commit) -> None:
         """Publish a commit; where the engine refuses it, entry by entry, so that one entry stops no other."""
@@ -127,13 +131,15 @@ class Publisher:
         commit: Commit,
         services: frozenset[ServiceId],
         due: Due,
+        began: float,
         names: Sequence[tuple[str, str]] = (),
     ) -> None:
-        """Publish a change; the engine demands again the names that were missing without these services or names."""
+        """Publish a change, on which work began at `began`; the engine demands again the names that were missing
+        without these services or names."""
         if commit or services:
-            change = self._journal.reserve()
+            change, work = self._journal.reserve(), Work(began, time.monotonic())
             self.publish(commit)
-            self._journal.record(change, due.keys, services, commit, due.origins)
+            self._journal.record(change, due.keys, services, commit, due.origins, work)
         self._engine.changed([str(service) for service in services], names)
 
     def _raw_resources(self, keys: Iterable[ObjectKey]) -> list[tuple[tuple[str, str], XdsResource | None]]:

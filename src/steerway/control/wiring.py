@@ -1,6 +1,6 @@
 """Construction of stages from settings."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 
 from steerway.admin.api.type_name import short_name
@@ -12,6 +12,8 @@ from steerway.config import Settings
 from steerway.engine.engine import Engine, EngineOptions
 from steerway.journal.journal import Journal
 from steerway.journal.row import Rows
+from steerway.journal.trace_id import TraceIds
+from steerway.journal.tracing import Tracing, set_up
 from steerway.runtime.isolation import or_else
 from steerway.runtime.replica import replica_name
 from steerway.sources.committed import Committed
@@ -82,6 +84,12 @@ def make_engine(settings: Settings) -> Engine:
     return Engine(EngineOptions.from_settings(settings, tls=tls, node_metadata=metadata.KEYS))
 
 
-def make_journal(settings: Settings) -> Journal:
-    """The journal of this replica."""
-    return Journal(settings.journal.max_entries, Rows(replica_name(), short_name), lambda _: ())
+def make_journal(settings: Settings) -> tuple[Journal, Sequence[Tracing]]:
+    """The journal of this replica, and the export of its traces; none without `tracing.enabled`. SettingsError: its
+    packages are not installed."""
+    rows = Rows(replica_name(), short_name)
+    if not settings.tracing.enabled:
+        return Journal(settings.journal.max_entries, rows, lambda _: ()), ()
+    ids = TraceIds(settings.tracing.sample_ratio)
+    journal = Journal(settings.journal.max_entries, rows, lambda _: (), trace_id=ids.of)
+    return journal, (Tracing(journal, ids, set_up(settings.tracing.endpoint, replica_name())),)

@@ -11,6 +11,7 @@ from typing import Literal, NamedTuple, Protocol, TypeAlias
 
 from steerway.catalog.model.identity import ServiceId
 from steerway.commit import Absent, Commit, Forgotten, Missing, Put
+from steerway.journal.trace_id import text as trace_text
 from steerway.sources.objects.core import ObjectKey
 
 Kind: TypeAlias = Literal["change", "start", "nack", "eviction", "limit"]
@@ -69,11 +70,12 @@ NO_CLIENTS = ClientCounts()
 
 
 class Refusal(NamedTuple):
-    """A client refused a response; texts are those of the client, cut by the engine."""
+    """A client refused a response; texts are those of the client, cut by the engine. `time`: since the epoch."""
 
     node: str
     type_url: str
     message: str
+    time: float
 
 
 @dataclass(slots=True, kw_only=True)
@@ -81,8 +83,9 @@ class Entry:
     """See the module's docstring. `time` is in seconds since the epoch, `published` on the monotonic clock.
 
     `event_seconds` and `received_seconds`: from the event in the cluster, and from its receipt, to the publication;
-    None where they are unknown. `settled`: the counts of clients do not change any more. `revision` increases with each
-    change of the entry.
+    `began_seconds` and `translated_seconds`: from the begin and the end of the work on the batch. None where they are
+    unknown. `settled`: the counts of clients do not change any more. `revision` increases with each change of the
+    entry. `traced`: its trace was exported.
     """
 
     id: int
@@ -98,10 +101,13 @@ class Entry:
     resource_count: int = 0
     event_seconds: float | None = None
     received_seconds: float | None = None
+    began_seconds: float | None = None
+    translated_seconds: float | None = None
     clients: ClientCounts = NO_CLIENTS
     settled: bool = True
     refusals: list[Refusal] = field(default_factory=list)
     revision: int = 0
+    traced: bool = False
 
     @property
     def size(self) -> int:
@@ -112,16 +118,23 @@ class Entry:
         return _ENTRY_BYTES + (keys + len(names)) * _KEY_BYTES + texts
 
 
+class Work(NamedTuple):
+    """Begin and end of the work on a batch, before its publication; on the monotonic clock."""
+
+    began: float
+    translated: float
+
+
 class Example(NamedTuple):
-    """A change that all of its clients acknowledged, as an exemplar of a metric: seconds by step of
+    """A change that clients acknowledged, as an exemplar of a metric: its labels, and the seconds by step of
     `steerway_change_latency_seconds`, where they are known."""
 
-    id: int
+    labels: Mapping[str, str]
     time: float
     seconds: Mapping[str, float]
 
     @classmethod
-    def of(cls, entry: Entry) -> "Example":
+    def of(cls, entry: Entry, trace_id: int | None) -> "Example":
         """Of an entry of kind `change`."""
         seconds: dict[str, float] = {}
         acked = entry.clients.last_acked_seconds
@@ -131,7 +144,10 @@ class Example(NamedTuple):
                 seconds["received_to_acked"] = entry.received_seconds + acked
         if entry.event_seconds is not None and acked is not None:
             seconds["event_to_acked"] = entry.event_seconds + acked
-        return cls(entry.id, entry.time, seconds)
+        labels = {"change": str(entry.id)}
+        if trace_id is not None:
+            labels["trace_id"] = trace_text(trace_id)
+        return cls(labels, entry.time, seconds)
 
 
 def kept(keys: Collection[ServiceId]) -> tuple[ServiceId, ...]:

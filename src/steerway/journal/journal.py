@@ -13,7 +13,16 @@ from typing import Protocol
 from steerway.catalog.model.identity import ServiceId
 from steerway.commit import Commit
 from steerway.journal import entry as entries
-from steerway.journal.entry import MAX_REFUSALS, ClientCounts, Entry, Example, Kind, Propagation, Refusal
+from steerway.journal.entry import (
+    MAX_REFUSALS,
+    ClientCounts,
+    Entry,
+    Example,
+    Kind,
+    Propagation,
+    Refusal,
+    Work,
+)
 from steerway.journal.ring import Ring
 from steerway.journal.row import ChangeRow, Rows
 from steerway.origin import Origin
@@ -79,7 +88,8 @@ class LimitedView(Protocol):
 
 
 class Journal:
-    """`most`: entries. `propagations` returns rows for those of the given changes that the engine still counts."""
+    """`most`: entries. `propagations` returns rows for those of the given changes that the engine still counts.
+    `trace_id`: that of a change, None without one."""
 
     def __init__(
         self,
@@ -88,11 +98,13 @@ class Journal:
         propagations: Callable[[Sequence[int]], Iterable[Propagation]],
         calendar: Callable[[], float] = time.time,
         clock: Callable[[], float] = time.monotonic,
+        trace_id: Callable[[int], int | None] = lambda _: None,
     ) -> None:
         self._rows = rows
         self._propagations = propagations
         self._calendar = calendar
         self._clock = clock
+        self._trace_id = trace_id
         by_clients = max(1, most // _CLIENT_SHARE)
         self._changes = Ring(max(1, most - by_clients), MAX_BYTES - MAX_BYTES // _CLIENT_SHARE)
         self._of_clients = Ring(by_clients, MAX_BYTES // _CLIENT_SHARE)
@@ -125,6 +137,7 @@ class Journal:
         services: Collection[ServiceId],
         commit: Commit,
         origins: Mapping[Hashable, Origin],
+        work: Work | None = None,
     ) -> None:
         """A change was published with the id of `reserve`. The cost grows with the entries of the commit only."""
         now = self._clock()
@@ -147,6 +160,8 @@ class Journal:
                 resource_count=count,
                 event_seconds=now - min(events) if events else None,
                 received_seconds=None if received is None else now - received,
+                began_seconds=None if work is None else now - work.began,
+                translated_seconds=None if work is None else now - work.translated,
                 settled=not commit,
             ),
         )
@@ -163,7 +178,7 @@ class Journal:
             key: recent for key, recent in self._recent.items() if now - recent.published < MERGE_SECONDS
         }
         for nack in nacks:
-            refusal = Refusal(nack.node_id, nack.type_url, nack.message)
+            refusal = Refusal(nack.node_id, nack.type_url, nack.message, self._calendar())
             with self._lock:
                 change = self._changes.get(nack.change) if nack.change else None
             if change is not None:
@@ -178,6 +193,10 @@ class Journal:
             clients = "client" if limit.count == 1 else "clients"
             detail = f"limit {limit.limit} {effect} {limit.count} {clients}; the last one is {limit.peer}"
             self._append(self._of_clients, self._entry(kind, detail))
+
+    def age_seconds(self, entry: Entry) -> float:
+        """The time since an entry was recorded."""
+        return self._clock() - entry.published
 
     def rows(self) -> list[ChangeRow]:
         """All entries as rows of `/api/v1/changes`, newest first."""
@@ -196,7 +215,9 @@ class Journal:
             for entry in reversed(self.entries())
             if entry.kind == "change" and entry.settled and entry.clients.acked
         )
-        return [Example.of(entry) for entry in itertools.islice(acked, MAX_EXAMPLES)]
+        return [
+            Example.of(entry, self._trace_id(entry.id)) for entry in itertools.islice(acked, MAX_EXAMPLES)
+        ]
 
     def entries(self, after: int = 0) -> list[Entry]:
         """Entries with a revision above `after`, ordered by id, with the current counts of clients."""
@@ -242,7 +263,7 @@ class Journal:
         return entry
 
     def _refuse(self, entry: Entry, refusal: Refusal, clients: int = 0) -> None:
-        if len(entry.refusals) < MAX_REFUSALS and refusal not in entry.refusals:
+        if len(entry.refusals) < MAX_REFUSALS and all(refusal[:3] != other[:3] for other in entry.refusals):
             entry.refusals.append(refusal)
         entry.clients = entry.clients._replace(nacked=entry.clients.nacked + clients)
         entry.revision = next(self._revisions)

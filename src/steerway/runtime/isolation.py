@@ -42,6 +42,7 @@ Part: TypeAlias = Literal[
     "resource",
     "service",
     "status",
+    "trace",
     "watch",
     "window",
 ]

@@ -154,9 +154,9 @@ def test_buckets_name_the_last_change_that_was_observed_in_them() -> None:
     for step in ("received_to_acked", "event_to_acked"):
         changes.add_metric([step], [("0.01", 1), ("0.1", 2), ("1", 0), ("+Inf", 3)], 1.0)
     examples = [
-        Example(3, 50.5, {"received_to_acked": 0.1, "event_to_acked": 5.0}),
-        Example(2, 40.5, {"received_to_acked": 0.02}),
-        Example(1, 30.5, {"received_to_acked": 0.001, "event_to_acked": 0.5, "unknown": 1.0}),
+        Example({"change": "3"}, 50.5, {"received_to_acked": 0.1, "event_to_acked": 5.0}),
+        Example({"change": "2"}, 40.5, {"received_to_acked": 0.02}),
+        Example({"change": "1"}, 30.5, {"received_to_acked": 0.001, "event_to_acked": 0.5, "unknown": 1.0}),
     ]
     add_exemplars(changes, examples)
     exemplars = {

@@ -132,6 +132,10 @@ envoy:
   system_ca_file: /etc/pki/tls/certs/ca-bundle.crt
 journal:
   max_entries: 20
+tracing:
+  enabled: true
+  endpoint: http://c:4318/v1/traces
+  sample_ratio: 0.5
 log_format: json
 log_level: warning
 """

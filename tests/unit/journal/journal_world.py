@@ -9,6 +9,7 @@ import msgspec
 from steerway.admin.api.type_name import short_name
 from steerway.catalog.model.identity import ServiceId
 from steerway.commit import Commit, Put
+from steerway.journal.entry import Work
 from steerway.journal.journal import Journal
 from steerway.journal.row import Rows
 from steerway.origin import Origin
@@ -79,12 +80,13 @@ class World:
         services: Sequence[ServiceId] = (BACKEND,),
         put: Sequence[tuple[str, str]] = ((ENDPOINT, "backend"),),
         origin: Origin | None = None,
+        work: Work | None = None,
     ) -> int:
         """Record one change; returns its id."""
         change = self.journal.reserve()
         commit = Commit(put=[Put(type_url, name, "", b"") for type_url, name in put])
         origins = {} if origin is None else {services[0]: origin}
-        self.journal.record(change, frozenset(objects), frozenset(services), commit, origins)
+        self.journal.record(change, frozenset(objects), frozenset(services), commit, origins, work)
         return change
 
     def rows(self) -> list[dict[str, Any]]:

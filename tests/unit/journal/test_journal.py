@@ -241,7 +241,7 @@ def test_acknowledged_changes_are_examples_of_durations(world: World) -> None:
     world.counts[changes[2]] = Counts(changes[2], sent=1, pending=1)
     world.now += SETTLE_SECONDS
     second, first = world.journal.examples()
-    assert (first.id, second.id) == (changes[0], changes[1])
+    assert (first.labels, second.labels) == ({"change": "1"}, {"change": "2"})
     assert first.seconds == {
         "received_to_published": 0.5,
         "received_to_acked": 0.625,
