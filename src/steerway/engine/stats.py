@@ -35,6 +35,10 @@ class StatsCollector(Collector):
             "type",
             _named(self._engine.absences().counts),
         )
+        text = "Streams whose client refused the last response of a type."
+        yield _gauges("steerway_refused_streams", text, "type", _named(stats.refused_now))
+        text = "Age of the oldest response that its client has not answered; 0: all are answered."
+        yield GaugeMetricFamily("steerway_oldest_unacked_seconds", text, stats.oldest_unacked_seconds or 0.0)
         yield _gauges("steerway_resources", "Resources in the store.", "type", _named(stats.resources))
         yield from _totals(stats)
         yield CounterMetricFamily("steerway_sent_bytes", "Bytes of all responses.", stats.bytes_sent)

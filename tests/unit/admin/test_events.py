@@ -1,7 +1,7 @@
 """`/api/v1/events` on a real socket: messages, the limit of viewers, the token, and what ends a stream."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import aclosing
 from typing import Any
 
@@ -10,12 +10,16 @@ import msgspec
 import pytest
 
 from steerway.admin import AdminServer
+from steerway.sources.objects.core import ServicePort
 from steerway.sources.store import Problem
+from testbed.mesh import endpoint, endpoint_slice, service
 from testbed.process.deadline import PATIENCE_SECONDS
 from tests.support.http_limits import http_limits
 from tests.unit.admin.admin_world import World
+from tests.unit.inventory.inventory_world import names_of
 from tests.unit.journal.journal_world import Counts
 
+SERVICE = service(ServicePort(50051, "grpc"))
 TOKEN = "right-0123456789abcdef"
 
 
@@ -43,6 +47,16 @@ async def messages(address: str, topics: str, **headers: str) -> AsyncIterator[t
                 topic = line.removeprefix("event: ")
             if line.startswith("data: "):
                 yield topic, msgspec.json.decode(line.removeprefix("data: "))
+
+
+async def changed(
+    events: AsyncIterator[tuple[str, dict[str, Any]]], condition: Callable[[dict[str, Any]], Any]
+) -> dict[str, Any]:
+    """The next message with rows that match."""
+    async for _, data in events:
+        if (data["put"] or data["remove"]) and condition(data):
+            return data
+    raise AssertionError("the stream ended")
 
 
 async def status(address: str, **parameters: str) -> tuple[int, dict[str, Any]]:
@@ -75,6 +89,56 @@ async def test_problems_are_sent_whole(world: World, address: str) -> None:
         assert await anext(events) == ("problems", {"reset": True, "put": [row], "remove": []})
 
 
+async def test_services_follow_the_cluster_and_their_clients(world: World, address: str) -> None:
+    inventory = world.inventory
+    inventory.put(SERVICE, service(80, name="other"))
+    async with aclosing(messages(address, "services")) as events:
+        topic, data = await anext(events)
+        assert (topic, data["reset"]) == ("services", True)
+        assert [(row["id"], row["state"]) for row in data["put"]] == [
+            ("shop/backend", "idle"),
+            ("shop/other", "idle"),
+        ]
+        inventory.put(endpoint_slice(endpoint("10.0.0.1", "eu-1a"), port_name="grpc"))
+        data = await changed(events, lambda data: data["put"][0]["endpoints"]["healthy"] == 1)
+        assert [row["id"] for row in data["put"]] == ["shop/backend"]
+        inventory.connect("web-0", *names_of("shop/backend", 50051))
+        data = await changed(events, lambda data: data["put"][0]["clients"]["streams"] == 1)
+        assert [(row["id"], row["state"]) for row in data["put"]] == [("shop/backend", "ok")]
+        inventory.delete(service(80, name="other"))
+        data = await changed(events, lambda data: data["remove"])
+        assert (data["put"], data["remove"]) == ([], ["shop/other"])
+
+
+async def test_clients_and_the_graph_follow_the_streams(world: World, address: str) -> None:
+    inventory = world.inventory
+    inventory.put(SERVICE)
+    stream = inventory.connect("web-0", *names_of("shop/backend", 50051))
+    async with aclosing(messages(address, "clients,graph")) as events:
+        first = dict([await anext(events), await anext(events)])
+        assert [(row["id"], row["state"]) for row in first["clients"]["put"]] == [("shop/web", "in_sync")]
+        assert [row["id"] for row in first["graph"]["put"]] == ["shop/web→shop/backend"]
+        stream.state = "refused"
+        following = dict([await anext(events), await anext(events)])
+        assert [row["state"] for row in following["clients"]["put"]] == ["refused"]
+        assert [row["state"] for row in following["graph"]["put"]] == ["refused"]
+        assert not following["clients"]["reset"]
+
+
+async def test_the_status_is_sent_whole(world: World, address: str) -> None:
+    world.inventory.put(SERVICE)
+    async with aclosing(messages(address, "status")) as events:
+        topic, data = await anext(events)
+        assert (topic, data["replica"], data["services"], data["phase"]) == (
+            "status",
+            "steerway-0",
+            1,
+            "serving",
+        )
+        world.phase = "draining"
+        assert [data["phase"] async for _, data in events][-1] == "draining"
+
+
 async def test_a_drain_ends_the_stream(world: World, address: str) -> None:
     async with aclosing(messages(address, "problems")) as events:
         await anext(events)
@@ -104,7 +168,7 @@ async def test_viewers_are_limited_and_a_closed_one_makes_room(address: str) -> 
 async def test_an_unknown_topic(address: str) -> None:
     assert await status(address, topics="changes,chnges") == (
         400,
-        {"error": "no topic is called 'chnges': give some of changes,problems"},
+        {"error": "no topic is called 'chnges': give some of status,services,clients,changes,problems,graph"},
     )
 
 

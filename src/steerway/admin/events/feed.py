@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, TypeVar
 import msgspec
 
 from steerway.admin.events.message import rows as encode_rows
-from steerway.admin.events.pace import Pace
+from steerway.admin.events.pace import SHARE, Pace
 from steerway.admin.events.table import Difference, Row, Table
 
 _T = TypeVar("_T")
@@ -18,6 +18,8 @@ _T = TypeVar("_T")
 BATCH_SECONDS = 0.25
 """Changes of this time are one message for each topic."""
 STATUS_SECONDS = 1.0
+SERVICE_SHARE = 0.02
+"""Of one core, for rows of services: changes of endpoints are there to be seen at once."""
 
 
 class InThread(Protocol):
@@ -45,16 +47,22 @@ class Feed(Protocol):
 
 
 class StatusFeed:
-    """One object, which is sent whole."""
+    """One object, which is sent whole, and at once when `phase` returns another value. `prepare` is called on the event
+    loop, and its result in a thread."""
 
-    def __init__(self, status: Callable[[], Any]) -> None:
-        self._status = status
+    def __init__(self, prepare: Callable[[], Callable[[], Any]], phase: Callable[[], str]) -> None:
+        self._prepare = prepare
+        self._phase = phase
+        self._last_phase = ""
         self._pace = Pace(STATUS_SECONDS)
 
     async def read(self, fresh: bool, in_thread: InThread) -> Update:
-        if not fresh and not self._pace.is_due(time.monotonic()):
+        phase, before = self._phase(), self._last_phase
+        if not fresh and phase == before and not self._pace.is_due(time.monotonic()):
             return NOTHING
-        body, seconds = await in_thread(lambda: msgspec.json.encode(self._status()))
+        self._last_phase = phase
+        status = self._prepare()
+        body, seconds = await in_thread(lambda: msgspec.json.encode(status()))
         self._pace.ran(time.monotonic(), seconds)
         return Update(body, body)
 
@@ -101,10 +109,10 @@ class ChangeFeed:
 class RowFeed:
     """Rows that are read as a whole, and compared: at most once in a batch, and at a limited share of a core."""
 
-    def __init__(self, rows: Callable[[], Iterable[Row]]) -> None:
+    def __init__(self, rows: Callable[[], Iterable[Row]], share: float = SHARE) -> None:
         self._rows = rows
         self._table = Table()
-        self._pace = Pace(BATCH_SECONDS)
+        self._pace = Pace(BATCH_SECONDS, share)
 
     async def read(self, fresh: bool, in_thread: InThread) -> Update:
         if not self._pace.is_due(time.monotonic()):
@@ -120,8 +128,8 @@ class RowFeed:
 
 
 class ServiceFeed(RowFeed):
-    """Also reads the rows of services that a change has named, in each batch. `some` returns the rows of ids; those of
-    services that are gone are missing. `changed` returns the ids since its last call."""
+    """Reads all rows for new viewers only, and otherwise those of the ids that `changed` returns: of rows that became
+    others or went since its last call. `some` returns the rows of ids."""
 
     def __init__(
         self,
@@ -129,21 +137,15 @@ class ServiceFeed(RowFeed):
         some: Callable[[Collection[str]], Iterable[Row]],
         changed: Callable[[], Collection[str]],
     ) -> None:
-        super().__init__(rows)
+        super().__init__(rows, SERVICE_SHARE)
         self._some = some
         self._changed = changed
-        self._started = False
 
-    async def read(self, fresh: bool, in_thread: InThread) -> Update:
+    def _read(self, fresh: bool) -> Update:
         ids = self._changed()
-        update = await super().read(fresh, in_thread)
-        if update is not NOTHING:
-            self._started = True
-            return update
-        if not ids or not self._started:
-            return NOTHING
-        difference, _ = await in_thread(lambda: self._table.update(ids, self._some(ids)))
-        return Update(None, _difference(difference))
+        if fresh:
+            return super()._read(fresh)
+        return Update(None, _difference(self._table.update(ids, self._some(ids))))
 
 
 def _difference(difference: Difference) -> bytes | None:

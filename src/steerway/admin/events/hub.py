@@ -21,7 +21,7 @@ _T = TypeVar("_T")
 
 class Hub:
     """`feeds` makes the feeds of all topics anew, when the first viewer comes. `most`: viewers at a time. Call
-    everything on the event loop; long parts run in `threads`."""
+    everything on the event loop; long parts run in `threads`. `prepare` is called before each batch."""
 
     def __init__(
         self,
@@ -29,11 +29,13 @@ class Hub:
         most: int,
         draining: Callable[[], bool],
         threads: Executor,
+        prepare: Callable[[], None] = lambda: None,
     ) -> None:
         self._make_feeds = feeds
         self._most = most
         self.draining = draining
         self._threads = threads
+        self._prepare = prepare
         self._viewers: set[EventStream] = set()
         self._task: asyncio.Task[None] | None = None
         self._numbers = itertools.count(1)
@@ -78,6 +80,7 @@ class Hub:
             await asyncio.sleep(max(0.0, BATCH_SECONDS - (time.monotonic() - begin)))
 
     async def _send_batch(self, feeds: Mapping[str, Feed]) -> None:
+        self._prepare()
         for topic, feed in feeds.items():
             viewers = [viewer for viewer in self._viewers if topic in viewer.topics]
             if viewers:

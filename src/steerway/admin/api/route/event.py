@@ -7,18 +7,25 @@ from starlette.requests import Request
 from starlette.responses import Response, StreamingResponse
 from starlette.types import Receive, Scope, Send
 
+from steerway.admin.api import status
 from steerway.admin.api.request_error import RequestError
 from steerway.admin.api.route.operation import Operation, Workers, json_response, text
-from steerway.admin.events.feed import ChangeFeed, Feed, ProblemFeed
+from steerway.admin.events.feed import ChangeFeed, Feed, ProblemFeed, RowFeed, ServiceFeed, StatusFeed
 from steerway.admin.events.hub import PATH, Hub
 from steerway.admin.view import AdminView
+from steerway.inventory.inventory import Inventory
+from steerway.inventory.row.problem import ProblemRow
 
 _HEADERS = {"cache-control": "no-store", "x-accel-buffering": "no"}
 """Neither a cache nor a proxy may keep messages back."""
 
 _FEEDS: Mapping[str, Callable[[AdminView], Feed]] = {
+    "status": lambda view: StatusFeed(partial(status.prepare, view), view.phase),
+    "services": lambda view: _services(view.inventory),
+    "clients": lambda view: RowFeed(view.inventory.clients),
     "changes": lambda view: ChangeFeed(view.journal.changed),
     "problems": lambda view: ProblemFeed(partial(_problems, view)),
+    "graph": lambda view: RowFeed(view.inventory.edges),
 }
 
 
@@ -29,6 +36,7 @@ def operations(view: AdminView, workers: Workers) -> Iterable[Operation]:
         view.max_event_streams,
         lambda: view.phase() == "draining",
         workers.threads,
+        view.inventory.observe,
     )
     topics = text("topics", f"topics separated by commas, of {', '.join(_FEEDS)}; default: all")
     yield Operation(
@@ -71,5 +79,13 @@ def _unavailable(reason: str) -> Response:
     return json_response({"error": reason}, 503, {"retry-after": "5"})
 
 
-def _problems(view: AdminView) -> list[dict[str, str]]:
-    return [{"where": p.where, "reason": p.reason, "hint": p.hint} for p in view.problems()]
+def _services(inventory: Inventory) -> Feed:
+    return ServiceFeed(
+        lambda: inventory.aged(inventory.services()),
+        lambda ids: inventory.aged(inventory.services(ids)),
+        inventory.changed_services,
+    )
+
+
+def _problems(view: AdminView) -> list[ProblemRow]:
+    return [ProblemRow(problem.where, problem.reason, problem.hint) for problem in view.problems()]
