@@ -70,9 +70,9 @@ def _since(_context: click.Context, _option: click.Parameter, value: str) -> str
 def changes(where: Where, output: Output, since: str, kind: str | None, namespace: str, service: str) -> int:
     """List the latest changes of all replicas: what changed, how many clients have acknowledged it, how long it took.
 
-    ACKED is the number of clients that acknowledged it of those that it was sent to; PUBLISHED the time from the event in
-    the cluster to its resources; LAST ACK the time from then to the last acknowledgement. The newest come first, with
-    --watch last.
+    ACKED is the number of clients that acknowledged it of those that it was sent to; PUBLISHED the time from the event
+    in the cluster to its resources; LAST ACK the time from then to the last acknowledgement. The newest come first,
+    with --watch last.
     """
     from steerway.cli.command.view.listing import show
     from steerway.cli.replica import merge, session
