@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from steerway.cli import terminal
+from steerway.cli.output import count
 from steerway.cli.terminal import Mark
 
 _MOST_CLIENTS = 20
@@ -74,7 +75,7 @@ def _endpoints(facts: dict[str, Any]) -> None:
         f"{row['zone'] or 'no zone'} " + ", ".join(f"{row[state]} {state}" for state in states if row[state])
         for row in facts["endpoints"]
     )
-    where = f"{_count(total, 'endpoint')} in {_count(facts['slices'], 'EndpointSlice')}"
+    where = f"{count(total, 'endpoint')} in {count(facts['slices'], 'EndpointSlice')}"
     missing = Mark.SKIP if facts["rules"] else Mark.FAIL  # routes may lead elsewhere
     _line(Mark.PASS if ready else missing, "; ".join((where, *zones)))
     for reason in facts["why_no_endpoint"]:
@@ -153,7 +154,7 @@ def _client(client: dict[str, Any], addresses: Mapping[tuple[str, int, str, str]
         _plain(cluster["name"])
         for locality in cluster["localities"]:
             zone = locality["zone"] or "no zone"
-            size = _count(locality["endpoints"], "endpoint")
+            size = count(locality["endpoints"], "endpoint")
             _plain(f"priority {locality['priority']}: {zone} with weight {locality['weight']}, {size}", 4)
             locality_names = locality["region"] or "", locality["zone"] or ""
             _endpoint_lines(addresses.get((cluster["name"], locality["priority"], *locality_names), ()))
@@ -239,10 +240,6 @@ def _line(mark: Mark, text: str, indent: int = 2) -> None:
 
 def _plain(text: str, indent: int = 2) -> None:
     terminal.write(" " * indent + text)
-
-
-def _count(number: int, noun: str) -> str:
-    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def _age(seconds: float) -> str:

@@ -192,6 +192,11 @@ def counts(numbers: Mapping[str, int] | None) -> str:
     return ", ".join(f"{name or 'none'} {number}" for name, number in (numbers or {}).items()) or UNKNOWN
 
 
+def count(number: int, noun: str) -> str:
+    """`1 stream`, `2 streams`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
 def joined(values: Iterable[str] | None) -> str:
     return ", ".join(values or ()) or UNKNOWN
 

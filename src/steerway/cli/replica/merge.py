@@ -25,8 +25,9 @@ def clients(by_replica: Mapping[str, Iterable[Row]]) -> list[Row]:
 
 
 def changes(by_replica: Mapping[str, Iterable[Row]]) -> list[Row]:
-    """Items of `/api/v1/changes`, the newest first; ids are those of one replica."""
-    rows = [row for items in by_replica.values() for row in items]
+    """Items of `/api/v1/changes`, the newest first. Ids are those of one replica; `replica` is the one that was
+    queried, since several on one host report the same name."""
+    rows = [{**row, "replica": replica} for replica, items in by_replica.items() for row in items]
     return sorted(rows, key=lambda row: (row["time"], row["replica"], int(row["id"])), reverse=True)
 
 

@@ -193,7 +193,7 @@ def test_a_client_is_described(ask: Ask, pair: list[AdminReplica]) -> None:
     stream = {
         "id": 7,
         "protocol": "sotw",
-        "service": "ads",
+        "service": "envoy.service.discovery.v3.AggregatedDiscoveryService/StreamAggregatedResources",
         "age_seconds": 90.0,
         "limitations": ["no fault injection"],
         "types": [{"type": "cds", "resources": resources, "absent": {"x": "no such Service"}}],
@@ -206,8 +206,8 @@ def test_a_client_is_described(ask: Ask, pair: list[AdminReplica]) -> None:
     lines = [line.strip() for line in out.splitlines()]
     for line in (
         "✗ refused: cds: bad",
-        "Stream 7 at first (ads, sotw), open 90s",
-        "Stream 7 at second (ads, sotw), open 90s",
+        "Stream 7 at first (StreamAggregatedResources, sotw), open 90s",
+        "Stream 7 at second (StreamAggregatedResources, sotw), open 90s",
         "! no fault injection",
         "✓ cds b version v3 acked, sent 3s ago",
         "✗ cds c version v2 nacked: bad",

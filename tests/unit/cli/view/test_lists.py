@@ -144,7 +144,7 @@ def test_changes_are_ordered_by_time_and_replica(ask: Ask, pair: list[AdminRepli
     )
     code, out, _ = ask("changes", "--since", "5m", "-o", "wide")
     assert code == 0
-    assert [row[1] for row in lines(out)[1:]] == ["a", "b", "a"]
+    assert [row[1] for row in lines(out)[1:]] == ["first", "second", "first"]
     assert lines(out)[2][2:7] == ["nack", "refused by x", "1/3 refused 1", "12ms", "4ms"]
     assert pair[0].requests == ["/api/v1/changes?limit=1000&since=5m"]
     assert ask("changes", "--since", "yesterday")[0] == 2

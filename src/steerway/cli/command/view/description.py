@@ -143,7 +143,7 @@ def _client(row: Row) -> None:
 
 def _stream(stream: Row) -> None:
     age = out.age(stream["age_seconds"])
-    service = stream.get("service") or "ads"
+    service = (stream.get("service") or "").rpartition("/")[2]
     terminal.write(
         f"  Stream {stream['id']} at {stream['replica']} ({service}, {stream['protocol']}), open {age}"
     )

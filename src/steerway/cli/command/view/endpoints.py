@@ -110,8 +110,8 @@ def _target(target: Row, output: Output) -> None:
         + ("" if served else ": no endpoint for this client, calls fail"),
     )
     for cluster in target["clusters"]:
-        if len(target["clusters"]) > 1 or cluster.get("weight") is not None:
-            weight = "" if cluster.get("weight") is None else f" weight {cluster['weight']}"
+        if len(target["clusters"]) > 1:
+            weight = "" if cluster.get("weight") is None else f" {cluster['weight'] * 100:.3g}%"
             terminal.write(f"cluster {cluster['name']}{weight}")
         rows = [*_of_cluster(cluster)]
         if rows:

@@ -131,10 +131,14 @@ def _findings(rows: list[Row]) -> list[tuple[Mark, str, str]]:
         findings.append((Mark.WARN, f"replicas know different numbers of Services: {numbers}", ""))
     if refused := sum((row.get("states") or {}).get("refused", 0) for row in answered):
         findings.append(
-            (Mark.FAIL, f"{refused} streams refused a response", "steerway clients --nodes --state refused")
+            (
+                Mark.FAIL,
+                f"{out.count(refused, 'stream')} refused a response",
+                "steerway clients --nodes --state refused",
+            )
         )
     if most := max((row.get("problems") or 0 for row in answered), default=0):
-        findings.append((Mark.WARN, f"{most} problems", "steerway problems"))
+        findings.append((Mark.WARN, out.count(most, "problem"), "steerway problems"))
     return findings
 
 
