@@ -7,9 +7,9 @@ import click
 from steerway.cli import output as out
 from steerway.cli.output import Column, Output, output_options
 from steerway.cli.replica import Where, replica_options
+from steerway.inventory.row.client import STATES
 
 Row = dict[str, Any]
-STATES = ("refused", "waiting", "behind", "absent", "in_sync")
 
 
 def _workload_columns() -> list[Column]:
