@@ -23,6 +23,7 @@ from testbed.cluster.gateway_crds import gateway_crds, install, policy_crd
 from testbed.cluster.namespace import Namespace
 from testbed.cluster.network import Network
 from testbed.cluster.workload import PORT
+from testbed.helm import tools
 from testbed.process.control_plane import ControlPlane, Steer
 from testbed.process.process import Processes
 from tests.support.progress import past_capture
@@ -61,6 +62,13 @@ def box(request: pytest.FixtureRequest) -> Path:
 def grpc_go() -> str:
     """The client in grpc-go. It is built before a test is inside of the cluster's network, where no module proxy is."""
     return program("grpc-go")[0]
+
+
+@pytest.fixture(scope="session")
+def helmbox(request: pytest.FixtureRequest) -> Path:
+    """The program of Helm, kustomize and kubectl. It is built before a test is inside of the cluster's network, where
+    no module proxy is."""
+    return tools.build(past_capture(request.config))
 
 
 @pytest.fixture(scope="session")

@@ -9,16 +9,9 @@ import pytest
 from testbed.cluster.cluster import Cluster
 from testbed.cluster.gateway_crds import install
 from testbed.helm.prometheus_crds import prometheus_crds
-from testbed.helm.tools import Tools, build
-from tests.support.progress import past_capture
+from testbed.helm.tools import Tools
 
 _NUMBERS = itertools.count(1)
-
-
-@pytest.fixture(scope="session")
-def helmbox(request: pytest.FixtureRequest) -> Path:
-    """The tools' program. It is built before a test is inside of the cluster's network, where no module proxy is."""
-    return build(past_capture(request.config))
 
 
 @pytest.fixture(scope="session")
