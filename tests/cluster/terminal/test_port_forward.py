@@ -35,9 +35,32 @@ def test_all_replicas_are_queried(installation: Installation, open_backends: Ope
     assert problem["where"] == f"Service {namespace.name}/wrong"
     assert problem["replicas"] == ["steerway-a", "steerway-b"]
     assert done.stderr == "warning: replica steerway-c: its pod is Pending\n"
+    replicas = json.loads(installation.steerway(user, "status", "-o", "json").stdout)["replicas"]
+    assert [(row["id"], row.get("replica"), row.get("services")) for row in replicas] == [
+        ("steerway-a", "steerway-a", 1),
+        ("steerway-b", "steerway-b", 1),
+        ("steerway-c", None, None),
+    ]
     done = installation.steerway(user, "explain", namespace.target())
     assert done.returncode == 0, done.stderr
     assert "\n      10.244.200.1:50051\n" in done.stdout
+
+
+def test_a_list_goes_on_through_the_port_forward(
+    installation: Installation, open_backends: Open, processes: Processes
+) -> None:
+    """A Service that comes is printed."""
+    namespace = installation.namespace
+    addresses = open_backends(2)
+    namespace.publish(addresses)
+    installation.run("steerway-a")
+    namespace.wait_for_pods("steerway", 1)
+    user = installation.user("reader", LIST_PODS, PORT_FORWARD, READ_SECRET)
+    command = installation.command(user, "services", "--watch", "-o", "name")
+    process = processes.start("steerway services --watch", command)
+    process.wait(lambda: f"service/{namespace.name}/backend" in process.lines, "the first Service")
+    namespace.publish(addresses, "other")
+    process.wait(lambda: f"service/{namespace.name}/other" in process.lines, "the other Service")
 
 
 def test_an_error_names_the_missing_rule(installation: Installation) -> None:
@@ -80,7 +103,7 @@ def test_the_page_is_forwarded_until_an_interrupt(installation: Installation, pr
     headers = {"Authorization": f"Bearer {TOKEN}"}
     with httpx.Client(headers=headers, trust_env=False) as client:
         for _ in range(3):
-            assert client.get(f"{url}api/v1/problems").json() == {"problems": []}
+            assert client.get(f"{url}api/v1/problems").json()["problems"] == []
     process.wait(lambda: any("Secret steerway-admin" in line for line in process.errors), "the Secret")
     process.signal(signal.SIGINT)
     assert process.ended() == 130
