@@ -32,6 +32,7 @@ from steerway.sources.kubernetes import KubernetesSource
 from steerway.sources.kubernetes.informer import Informer
 from steerway.sources.kubernetes.outage import Outages
 from steerway.sources.kubernetes.resource import NAMESPACES
+from steerway.sources.kubernetes.source import followed_resources
 from steerway.sources.kubernetes.watcher import ListPage, Wait, Watcher
 from steerway.translate.client.audience import at_locality, encode
 from steerway.translate.client.node import classify
@@ -64,6 +65,7 @@ class System:
         self._files = next(obj for obj in plane._local.sources if isinstance(obj, FileSource))
         kubernetes = next(obj for obj in plane._local.sources if isinstance(obj, KubernetesSource))
         self._server = _Server()
+        followed = followed_resources(kubernetes._options, everywhere=True)
         outages = Outages(kubernetes._apply, lambda: "", kubernetes._log)
         self._informers = {
             resource.kind: Informer(
@@ -76,7 +78,7 @@ class System:
             )
             for resource in (
                 NAMESPACES,
-                *(resource for resource in kubernetes._resources(None) if resource != NAMESPACES),
+                *(resource for resource in followed if resource != NAMESPACES),
             )
         }
         self._loop.run_until_complete(plane._publisher.start())

@@ -31,7 +31,7 @@ def local_sources(settings: Settings, store: ObjectStore) -> list[Source]:
     if settings.files:
         sources.append(_file_source(settings, store))
     if settings.kubernetes.enabled:
-        sources.append(_local_kubernetes_source(settings, store))
+        sources.append(KubernetesSource(local_options(settings), store))
     for source in sources:
         store.register(source.name)
     return sources
@@ -48,15 +48,15 @@ def remote_source(settings: Settings, cluster: ClusterSettings, store: ObjectSto
     return KubernetesSource(options, store)
 
 
-def _local_kubernetes_source(settings: Settings, store: ObjectStore) -> KubernetesSource:
+def local_options(settings: Settings) -> KubernetesOptions:
+    """What is followed of the API server of the local cluster."""
     kubernetes = settings.kubernetes
-    options = replace(
+    return replace(
         _kubernetes_options(settings),
         pods_and_nodes=kubernetes.client_locality != "off",
         pods_authenticate=settings.authentication.pod_address != "off",
         policies=kubernetes.policies,
     )
-    return KubernetesSource(options, store)
 
 
 def _kubernetes_options(settings: Settings) -> KubernetesOptions:

@@ -107,12 +107,12 @@ def reporters(
     if not kubernetes.enabled or (events is None and statuses is None and not writers):
         return []
     options = ReporterOptions(
-        kubernetes.kubeconfig, kubernetes.context, kubernetes.lease_namespace, _lease_name(settings)
+        kubernetes.kubeconfig, kubernetes.context, kubernetes.lease_namespace, lease_name(settings)
     )
     return [Reporter(options, events, statuses, covers, writers)]
 
 
-def _lease_name(settings: Settings) -> str:
+def lease_name(settings: Settings) -> str:
     """The name that is set, or one derived from the scope: replicas of one installation share it."""
     filters = {
         "upstream_services": sorted(settings.upstream_services),

@@ -12,7 +12,7 @@ from steerway.injection.certificate.bundle import certificates, joined
 from steerway.injection.certificate.pair import Pair, UnusableError
 
 SERVING_CERTIFICATE, SERVING_KEY = "tls.crt", "tls.key"
-_CA, _CA_KEY = "ca.crt", "ca.key"
+CA, _CA_KEY = "ca.crt", "ca.key"
 _NEXT, _NEXT_KEY = "next-ca.crt", "next-ca.key"
 
 
@@ -36,7 +36,7 @@ class Material:
         data = {
             SERVING_CERTIFICATE: self.serving.certificate,
             SERVING_KEY: self.serving.key,
-            _CA: joined((self.authority.certificate, *self.retired)),
+            CA: joined((self.authority.certificate, *self.retired)),
             _CA_KEY: self.authority.key,
         }
         if self.upcoming is not None:
@@ -46,10 +46,10 @@ class Material:
     @classmethod
     def decode(cls, data: Mapping[str, str]) -> "Material":
         """Raises UnusableError, whose text names the key."""
-        authorities = certificates(_value(data, _CA))
+        authorities = certificates(_value(data, CA))
         if not authorities:
-            raise UnusableError(f"{_CA}: no certificate")
-        authority = _named(_CA, authorities[0], _value(data, _CA_KEY))
+            raise UnusableError(f"{CA}: no certificate")
+        authority = _named(CA, authorities[0], _value(data, _CA_KEY))
         serving = _named(SERVING_CERTIFICATE, _value(data, SERVING_CERTIFICATE), _value(data, SERVING_KEY))
         upcoming = _named(_NEXT, _value(data, _NEXT), _value(data, _NEXT_KEY)) if _NEXT in data else None
         return cls(authority, serving, upcoming, authorities[1:])

@@ -25,7 +25,7 @@ SPREAD_SECONDS = 2.0
 """In which API servers, which watch the configuration, use a `caBundle` that was written."""
 SETTLED_SECONDS = 60.0
 """A `caBundle` that has not changed for this time is known to all API servers, and its certificate to all replicas."""
-_WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
+WEBHOOKS = "/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations"
 
 
 class Webhook:
@@ -33,7 +33,7 @@ class Webhook:
 
     def __init__(self, name: str, service: str, clock: Callable[[], float] = time.monotonic) -> None:
         self._name, self._service = name, service
-        self._path = f"{_WEBHOOKS}/{name}"
+        self._path = f"{WEBHOOKS}/{name}"
         self._clock = clock
         self._entries: dict[int, tuple[str, bytes]] = {}
         self._since = 0.0
@@ -92,8 +92,13 @@ class Webhook:
         """Name and `caBundle` of the webhooks that call the own Service, by index."""
         entries = {}
         for index, webhook in enumerate(configuration.get("webhooks") or ()):
-            client_config = webhook.get("clientConfig") or {}
-            service = client_config.get("service") or {}
-            if (service.get("namespace"), service.get("name")) == (namespace, self._service):
+            if calls_service(webhook, namespace, self._service):
+                client_config = webhook["clientConfig"]
                 entries[index] = (webhook["name"], b64decode(client_config.get("caBundle") or ""))
         return entries
+
+
+def calls_service(webhook: dict[str, Any], namespace: str, service: str) -> bool:
+    """Whether a webhook of a configuration calls this Service."""
+    called = (webhook.get("clientConfig") or {}).get("service") or {}
+    return (called.get("namespace"), called.get("name")) == (namespace, service)

@@ -68,6 +68,20 @@ class KubernetesOptions:
     stale_seconds: float
 
 
+def followed_resources(options: KubernetesOptions, *, everywhere: bool) -> tuple[Resource, ...]:
+    """What is listed and watched in each namespace, or `everywhere`: in all of them."""
+    resources = [SERVICES, ENDPOINT_SLICES]
+    if options.namespace_words and everywhere:
+        resources.append(NAMESPACES)
+    if options.pods_and_nodes or options.pods_authenticate:
+        resources.append(AUTHENTICATING_PODS if options.pods_authenticate else PODS)
+    if options.pods_and_nodes and everywhere:
+        resources.append(NODES)
+    if options.policies:
+        resources += [GRPC_ROUTES, HTTP_ROUTES, REFERENCE_GRANTS, BACKEND_TLS_POLICIES, TRAFFIC_POLICIES]
+    return tuple(resources)
+
+
 class KubernetesSource:
     """Follows Services and EndpointSlices, and what else the options name. Synced when every informer has listed (one
     that can be done without: or was refused); never publishes part of a list."""
@@ -167,27 +181,13 @@ class KubernetesSource:
                 self._clock,
             )
             for namespace in namespaces
-            for resource in self._resources(namespace)
+            for resource in followed_resources(self._options, everywhere=namespace is None)
         ]
 
     async def _look_for_staleness(self) -> None:
         while True:
             await asyncio.sleep(_LOOK_SECONDS)
             self.report_staleness()
-
-    def _resources(self, namespace: str | None) -> tuple[Resource, ...]:
-        resources = [SERVICES, ENDPOINT_SLICES]
-        everywhere = namespace is None
-        if self._options.namespace_words and everywhere:
-            resources.append(NAMESPACES)
-        pods = AUTHENTICATING_PODS if self._options.pods_authenticate else PODS
-        if self._options.pods_and_nodes or self._options.pods_authenticate:
-            resources.append(pods)
-        if self._options.pods_and_nodes and everywhere:
-            resources.append(NODES)
-        if self._options.policies:
-            resources += [GRPC_ROUTES, HTTP_ROUTES, REFERENCE_GRANTS, BACKEND_TLS_POLICIES, TRAFFIC_POLICIES]
-        return tuple(resources)
 
     def _namespaces(self, access: Access) -> tuple[str | None, ...]:
         if self._options.namespaces is None:
