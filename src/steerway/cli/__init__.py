@@ -16,7 +16,7 @@ from steerway.cli import program, terminal
 _SECTIONS = {
     "Control plane": {
         "serve": "Run the control plane.",
-        "check": "Validate manifests offline.",
+        "check": "Validate manifests, or check a cluster.",
         "crd": "Print the CustomResourceDefinition of TrafficPolicy.",
     },
     "Inspection": {

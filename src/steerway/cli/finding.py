@@ -12,6 +12,7 @@ from steerway.catalog.catalog import Catalog
 from steerway.catalog.model.mesh import ServiceId
 from steerway.catalog.service import connection, slice_owner
 from steerway.catalog.service.scope import Selection
+from steerway.config import Settings
 from steerway.errors import TranslateError
 from steerway.explain import limitation
 from steerway.runtime import isolation
@@ -53,10 +54,12 @@ class Finding:
     unused: bool = False
 
 
-def findings(result: LoadResult, selection: Selection) -> Mapping[str, tuple[Finding, ...]]:
-    """All findings by object, the worst first."""
+def findings(
+    result: LoadResult, selection: Selection, *, complete: bool = False
+) -> Mapping[str, tuple[Finding, ...]]:
+    """All findings by object, the worst first. `complete`: these are all objects of a cluster, not some of files."""
     by_object: dict[str, list[Finding]] = {}
-    for finding in dict.fromkeys(_Review(result, selection).all()):
+    for finding in dict.fromkeys(_Review(result, selection, complete).all()):
         by_object.setdefault(finding.about, []).append(finding)
     order = list(Level)
     return {
@@ -65,9 +68,19 @@ def findings(result: LoadResult, selection: Selection) -> Mapping[str, tuple[Fin
     }
 
 
+def selection(settings: Settings | None) -> Selection:
+    """What the settings serve of all Services."""
+    if settings is None:
+        return Selection()
+    only = frozenset(settings.upstream_services)
+    return Selection(only, settings.service_selector, settings.namespace_selector)
+
+
 class _Review:
-    def __init__(self, result: LoadResult, selection: Selection) -> None:
+    def __init__(self, result: LoadResult, selection: Selection, complete: bool) -> None:
         self._result = result
+        self._complete = complete
+        self._where = "the cluster" if complete else "these files"
         self._objects = {obj.key: obj for obj in result.objects}
         self._subjects = {entry.subject for entry in result.documents}
         self._catalog = Catalog(selection)
@@ -119,8 +132,9 @@ class _Review:
                 level = Level.NOTE if routed else Level.WARNING
                 yield Finding(level, about, f"port {port.label} has no endpoints: {reason}")
             else:
-                # In a cluster the controller of EndpointSlices adds them.
-                yield Finding(Level.NOTE, about, f"it has no endpoints in these files: {reason}")
+                # The controller of EndpointSlices adds them later to what files have.
+                level = Level.WARNING if self._complete else Level.NOTE
+                yield Finding(level, about, f"it has no endpoints in {self._where}: {reason}")
 
     def _slice(self, slice_: EndpointSlice) -> Iterator[Finding]:
         """Why it is not used for a Service. A broken Service is reported as such, and its slices are not; one that
@@ -133,7 +147,7 @@ class _Review:
             return
         if ObjectKey("Service", *id) not in self._subjects:
             hint = f"add that Service, or fix the label {SERVICE_NAME_LABEL}"
-            yield Finding(Level.ERROR, about, f"its Service {id} is not in these files", hint)
+            yield Finding(Level.ERROR, about, f"its Service {id} is not in {self._where}", hint)
         elif reason := self._catalog.left_out(id):
             yield Finding(Level.NOTE, about, f"its Service {id} {reason}", unused=True)
 
@@ -149,7 +163,7 @@ class _Review:
         """Routes and policies that are not used, wholly or in part."""
 
         def absent(key: ObjectKey) -> str:
-            return "is broken" if key in self._subjects else "is not in these files"
+            return "is broken" if key in self._subjects else f"is not in {self._where}"
 
         get, service = self._objects.get, self._catalog.service
         outside = partial(self._catalog.outside, get)

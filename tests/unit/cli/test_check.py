@@ -232,7 +232,7 @@ def test_there_must_be_something_to_check(steerway: Run) -> None:
     """Manifests, or settings."""
     code, _, err = steerway("check")
     assert code == 2
-    assert "give a PATH, or --config FILE" in err
+    assert "give a PATH, --config FILE, or --kubernetes" in err
 
 
 POLICY = """

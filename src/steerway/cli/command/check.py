@@ -1,4 +1,5 @@
-"""`steerway check`: would these manifests be served, and what is to be corrected if not?
+"""`steerway check`: would these manifests be served, and what is to be corrected if not? With `--kubernetes`: is an
+installation healthy?
 
 It reads files as `steerway serve --files` does and takes each object as far as bytes, without a server, a
 cluster or a network. What a client would find absent only because it asks for another name cannot be seen
@@ -7,12 +8,13 @@ here.
 
 from collections import Counter
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from steerway.cli import terminal
-from steerway.cli.parameter import ManifestPath
+from steerway.cli.parameter import ManifestPath, require
+from steerway.cli.replica.options import Where, replica_options
 from steerway.cli.terminal import ExitCode, Mark
 from steerway.config import Settings
 from steerway.errors import SettingsError, SourceError
@@ -20,7 +22,6 @@ from steerway.errors import SettingsError, SourceError
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
-    from steerway.catalog.service.scope import Selection
     from steerway.cli.finding import Finding
     from steerway.sources.files import Entry
     from steerway.sources.store import Problem
@@ -28,6 +29,11 @@ if TYPE_CHECKING:
 _MARKS = {"error": Mark.FAIL, "warning": Mark.WARN, "note": Mark.SKIP}
 """By the value of a finding's level."""
 _UNUSED = "unused"
+_OF_CLUSTERS = (
+    *("pre", "release", "injection", "form"),
+    *("addresses", "token_file", "kubeconfig", "context", "steerway_namespace", "selector", "admin_port"),
+)
+"""Parameters of `--kubernetes`."""
 
 
 @click.command()
@@ -45,23 +51,76 @@ _UNUSED = "unused"
     help="Namespace of manifests that name none  [default: that of the settings, else default]",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Also the documents that steerway does not read")
-def check(paths: tuple[Path, ...], file: Path | None, default_namespace: str | None, verbose: bool) -> int:
-    """Validate manifests offline: files, and directories of *.yaml, *.yml and *.json.
+@click.option(
+    "--kubernetes", is_flag=True, help="Check a cluster and the installation in it, instead of files"
+)
+@click.option("--pre", is_flag=True, help="The same before the installation: what it needs")
+@click.option(
+    "--release", metavar="NAME", default="steerway", show_default=True, help="With --pre: name of the release"
+)
+@click.option("--injection", is_flag=True, help="With --pre: the webhook is to be installed, too")
+@click.option(
+    "-o",
+    "--output",
+    "form",
+    type=click.Choice(["table", "short", "json"]),
+    default="table",
+    show_default=True,
+    help="With --kubernetes: all lines, those that are no ✓, or JSON",
+)
+@replica_options()
+def check(
+    paths: tuple[Path, ...],
+    file: Path | None,
+    default_namespace: str | None,
+    verbose: bool,
+    kubernetes: bool,
+    where: Where,
+    **options: Any,
+) -> int:
+    """Validate manifests offline, or check a cluster.
 
-    One line per object that would be served (✓), and one for each finding, with what to do about it: an error (✗), a
-    part that would not be served or is a mistake; a warning (!), a part that would be served and fails, as a Service
-    without endpoints; a note (-), a consequence that may be intended, as an annotation that leaves a Service out.
+    Files, and directories of *.yaml, *.yml and *.json: one line per object that would be served (✓), and one for each
+    finding, with what to do about it: an error (✗), a part that would not be served or is a mistake; a warning (!), a
+    part that would be served and fails, as a Service without endpoints; a note (-), a consequence that may be intended,
+    as an annotation that leaves a Service out.
+
+    --kubernetes: API server, replicas, permissions, definitions, webhook, certificates, network, clients, and then the
+    objects of the cluster as those of files. Each failure has its fix. --pre checks what an installation needs.
 
     Exit code 1 for errors, and when there is nothing to serve at all; 0 with warnings and notes alone.
     """
-    from steerway.cli.finding import findings
-    from steerway.control.source import default_namespace as namespace_of
     from steerway.log import setup
-    from steerway.sources.files import load
 
     setup.configure("text", "warning")  # without it lines go to stdout, which is the report's
+    if kubernetes:
+        if paths or file is not None:
+            raise click.UsageError("--kubernetes checks a cluster, not files: remove PATH and --config")
+        return _check_cluster(where, **options)
+    for parameter in _OF_CLUSTERS:
+        require(parameter, "--kubernetes", used=False)
+    return _check_files(paths, file, default_namespace, verbose)
+
+
+def _check_cluster(where: Where, *, form: str, pre: bool, release: str, injection: bool) -> int:
+    import asyncio
+
+    from steerway.cli.cluster.check import run
+
+    for parameter in ("release", "injection"):
+        require(parameter, "--pre", used=pre)
+    return asyncio.run(run(where, form, before=pre, release=release, injection=injection))
+
+
+def _check_files(
+    paths: tuple[Path, ...], file: Path | None, default_namespace: str | None, verbose: bool
+) -> int:
+    from steerway.cli.finding import findings, selection
+    from steerway.control.source import default_namespace as namespace_of
+    from steerway.sources.files import load
+
     if not paths and file is None:
-        raise click.UsageError("nothing to check: give a PATH, or --config FILE")
+        raise click.UsageError("nothing to check: give a PATH, --config FILE, or --kubernetes")
     marks: Counter[Mark | str] = Counter()
     settings = None
     if file is not None:
@@ -69,7 +128,7 @@ def check(paths: tuple[Path, ...], file: Path | None, default_namespace: str | N
         if not paths and settings is not None:
             paths = settings.files
     result = load(paths, default_namespace or namespace_of(settings or Settings()))
-    by_object = findings(result, _selection(settings))
+    by_object = findings(result, selection(settings))
     for entry in result.documents:
         _report(entry, _of_entry(entry, by_object), marks, verbose)
     return _conclude(marks, verbose)
@@ -101,16 +160,6 @@ def _check_settings(file: Path, marks: Counter[Mark | str]) -> "Settings | None"
     if not warnings:
         terminal.item(Mark.PASS, f"{file}: settings")
     return settings
-
-
-def _selection(settings: "Settings | None") -> "Selection":
-    """What the settings serve of all Services."""
-    from steerway.catalog.service.scope import Selection
-
-    if settings is None:
-        return Selection()
-    only = frozenset(settings.upstream_services)
-    return Selection(only, settings.service_selector, settings.namespace_selector)
 
 
 def _of_entry(entry: "Entry", by_object: "Mapping[str, Sequence[Finding]]") -> "list[Finding]":
