@@ -55,7 +55,7 @@ def test_the_image_has_the_versions_that_are_tested() -> None:
 
 def test_every_import_is_declared() -> None:
     """A package that another one happens to install may disappear with it."""
-    names = {canonicalize_name(requirement.name) for requirement in declared()}
+    names = {canonicalize_name(requirement.name) for requirement in declared("top")}
     owners = packages_distributions()
     imported: dict[str, Path] = {}
     for file in (ROOT / "src/steerway").rglob("*.py"):

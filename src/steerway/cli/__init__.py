@@ -26,6 +26,7 @@ _SECTIONS = {
         "endpoints": "List the endpoints of a target for a client.",
         "problems": "List what is not served.",
         "changes": "List the latest changes.",
+        "top": "Show all of these live.",
         "describe": "Show a Service or a client in detail.",
         "explain": "Explain the configuration of a target for a client.",
         "diff": "Show what manifests would change for clients.",

@@ -12,7 +12,7 @@ from steerway.inventory.row.client import STATES
 Row = dict[str, Any]
 
 
-def _workload_columns() -> list[Column]:
+def workload_columns() -> list[Column]:
     return [
         Column("WORKLOAD", lambda row: row["id"]),
         Column("KIND", lambda row: out.text(row.get("kind"))),
@@ -97,7 +97,7 @@ def clients(
     # Events are by workload, and do not have the Services of each.
     topic = None if by_node or service else "clients"
     listing = Listing("/api/v1/clients", params, merge.clients, topic, keep)
-    columns = node_columns() if by_node else _workload_columns()
+    columns = node_columns() if by_node else workload_columns()
     empty = (
         f"no client with the node id {node} is connected" if node else "no client is connected that matches"
     )

@@ -44,6 +44,13 @@ def _parsed(what: tuple[str, ...]) -> tuple[str, str]:
 
 
 async def _service(replicas: "Replicas", name: str, namespace: str, output: Output) -> None:
+    row = await service_row(replicas, name, namespace)
+    if not output.document(row):
+        description.service(row)
+
+
+async def service_row(replicas: "Replicas", name: str, namespace: str) -> dict[str, Any]:
+    """The merged document of a Service. Raises UnknownServiceError and SourceError."""
     from steerway.cli.replica import merge
     from steerway.cli.replica.name import service_id
     from steerway.cli.replica.replicas import documents
@@ -55,8 +62,7 @@ async def _service(replicas: "Replicas", name: str, namespace: str, output: Outp
     row["changes"] = merge.changes({replica: document["changes"] for replica, document in answers.items()})
     row["load"] = merge.loads(document["load"] for document in answers.values())
     row["propagation"] = {replica: document["propagation"] for replica, document in answers.items()}
-    if not output.document(row):
-        description.service(row)
+    return row
 
 
 async def _client(replicas: "Replicas", name: str, _namespace: str, output: Output) -> None:
@@ -71,7 +77,7 @@ async def _client(replicas: "Replicas", name: str, _namespace: str, output: Outp
         nodes = merge.clients({replica: document["items"] for replica, document in answers.items()})
     if not nodes:
         raise UnknownServiceError(f"no client with the node id or workload {name} is connected")
-    details = [await _details(replicas, row) for row in nodes]
+    details = [await details_of(replicas, row) for row in nodes]
     if not output.document({"items": details}):
         description.clients(name, details)
 
@@ -81,7 +87,7 @@ def _workload(name: str) -> str:
     return name if name.count("/") == 1 else "-/-"
 
 
-async def _details(replicas: "Replicas", row: dict[str, Any]) -> dict[str, Any]:
+async def details_of(replicas: "Replicas", row: dict[str, Any]) -> dict[str, Any]:
     """A client with its streams at all replicas."""
     from urllib.parse import quote
 

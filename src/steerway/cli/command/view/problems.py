@@ -8,7 +8,7 @@ from steerway.cli import output as out
 from steerway.cli.output import Column, Output, output_options
 from steerway.cli.replica import Where, replica_options
 
-_COLUMNS = [
+COLUMNS = [
     Column("WHERE", lambda row: row["where"]),
     Column("REASON", lambda row: row["reason"]),
     Column("FIX", lambda row: out.text(row.get("hint"))),
@@ -42,6 +42,6 @@ def problems(where: Where, output: Output, namespace: str, kind: str) -> int:
 
     listing = Listing("/api/v1/problems", params, merged, topic, key=_key, field="problems")
     code = session.run(
-        where, lambda replicas: show(replicas, listing, "problem", _COLUMNS, output, "no problems")
+        where, lambda replicas: show(replicas, listing, "problem", COLUMNS, output, "no problems")
     )
     return code or (1 if listed else 0)

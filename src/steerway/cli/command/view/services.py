@@ -22,7 +22,7 @@ def _endpoints(row: Row) -> str:
     return f"{numbers['healthy']}/{numbers['total']}"
 
 
-def _columns() -> list[Column]:
+def columns() -> list[Column]:
     return [
         Column("SERVICE", lambda row: row["id"]),
         Column("STATE", lambda row: out.state(row["state"])),
@@ -81,4 +81,4 @@ def services(where: Where, output: Output, name: str, namespace: str, state: str
         keep,
     )
     empty = f"no Service is called {name}" if name else "no Service is known that matches"
-    return session.run(where, lambda replicas: show(replicas, listing, "service", _columns(), output, empty))
+    return session.run(where, lambda replicas: show(replicas, listing, "service", columns(), output, empty))

@@ -23,7 +23,7 @@ def _ready(row: Row) -> str:
     return out.state("ok", "yes") if row["ready"] else out.state("warning", row.get("phase") or "no")
 
 
-def _columns() -> list[Column]:
+def columns() -> list[Column]:
     def cell(name: str) -> Any:
         return lambda row: out.text(row.get(name))
 
@@ -80,7 +80,7 @@ def _show(answers: Mapping[str, Any], output: Output) -> None:
     rows = _rows(answers)
     if output.document({"replicas": rows}):
         return
-    output.table(rows, _columns())
+    output.table(rows, columns())
     _informers(rows, output)
     for mark, text, hint in _findings(rows):
         terminal.item(mark, text, hint)
@@ -147,7 +147,7 @@ async def _watch(replicas: "Replicas", answers: Mapping[str, Any], output: Outpu
     from steerway.cli.command.view.listing import Printer
     from steerway.cli.replica.watch import Listing, watch
 
-    printer = Printer("replica", _columns(), output)
+    printer = Printer("replica", columns(), output)
     listing = Listing("/api/v1/status", {}, _listed, "status", key=lambda row: row.get("id", ""), field=None)
     first = {name: [answer] for name, answer in answers.items() if isinstance(answer, dict)}
     await watch(replicas, listing, first, printer.updated)
