@@ -4,13 +4,14 @@ It follows `endpoints.merge` and the choice of the family in `service`, slice by
 """
 
 from collections import Counter
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 
 from steerway.catalog.model.mesh import EndpointState
-from steerway.catalog.service import endpoints
-from steerway.sources.objects.core import EndpointPort, EndpointSlice, Service, ServicePort
+from steerway.catalog.service import endpoints, slice_owner
+from steerway.sources.objects.core import EndpointSlice, Service, ServicePort
 
 _MOST_SLICES = 8
+_NO_POD = "the selector of the Service matches no pod with an address"
 
 
 def reasons(fact: Service, port: ServicePort, slices: Iterable[EndpointSlice]) -> tuple[str, ...]:
@@ -31,10 +32,10 @@ def _reason(fact: Service, port: ServicePort, slice_: EndpointSlice) -> str:
     if slice_.address_type not in endpoints.FAMILIES:
         return f"has addressType {slice_.address_type}: clients need IP addresses"
     if not count:
-        return "has no endpoints"
+        return "has no endpoints" + (": " + _NO_POD if slice_owner.is_of_selector(slice_) else "")
     named = [theirs for theirs in slice_.ports or () if (theirs.name or "") == (port.name or "")]
     if not named:
-        return _other_name(port, slice_.ports or (), count)
+        return _other_name(port, slice_, count)
     tcp = [theirs for theirs in named if theirs.is_tcp]
     if not tcp:
         return f"states protocol {named[0].protocol} for the port: gRPC needs TCP"
@@ -48,11 +49,14 @@ def _reason(fact: Service, port: ServicePort, slice_: EndpointSlice) -> str:
     return ", ".join(_states(fact, slice_))
 
 
-def _other_name(port: ServicePort, ports: Sequence[EndpointPort], count: int) -> str:
+def _other_name(port: ServicePort, slice_: EndpointSlice, count: int) -> str:
     """Ports of a Service and of its slices belong together by name (EndpointSlice v1, EndpointPort.name)."""
     has = "1 endpoint" if count == 1 else f"{count} endpoints"
+    ports = slice_.ports or ()
     if not ports:
-        return f"has {has} and names no port"
+        # A pod without the port of a named targetPort is listed without it.
+        reason = ": no container of its pods has a port with the name in targetPort"
+        return f"has {has} and names no port" + (reason if slice_owner.is_of_selector(slice_) else "")
     names = [f"port {theirs.name}" if theirs.name else "a port without a name" for theirs in ports]
     ours = f"is named {port.name}" if port.name else "has no name"
     return f"has {has} for {' and '.join(names)}; the Service's port {ours}: names must be equal"

@@ -10,12 +10,19 @@ from steerway.sources.objects.core import SERVICE_NAME_LABEL, EndpointSlice
 
 _IMPORT_LABEL = "multicluster.kubernetes.io/service-name"
 _MANAGER_LABEL = "endpointslice.kubernetes.io/managed-by"
+_CONTROLLER = "endpointslice-controller.k8s.io"
+"""The controller of Kubernetes itself, which follows the selectors of Services."""
 
 
 def owner(endpoint_slice: EndpointSlice) -> ServiceId | None:
     """The Service that it belongs to; None when it names none."""
     name = (endpoint_slice.metadata.labels or {}).get(SERVICE_NAME_LABEL)
     return ServiceId(endpoint_slice.metadata.namespace, name) if name else None
+
+
+def is_of_selector(endpoint_slice: EndpointSlice) -> bool:
+    """Whether Kubernetes made it from the selector of its Service."""
+    return (endpoint_slice.metadata.labels or {}).get(_MANAGER_LABEL) == _CONTROLLER
 
 
 def foreign(endpoint_slice: EndpointSlice) -> str:

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import msgspec
 import pytest
 
 from steerway.catalog.model.mesh import ServiceId
@@ -61,6 +62,29 @@ def test_names_of_ports_must_be_equal(ours: str | None, theirs: str | None, reas
 def test_every_other_reason_is_stated(slice_: EndpointSlice, reason: str) -> None:
     """Each as the first thing that leaves the slice out."""
     assert sentences(ServicePort(50051), slice_, ip_families=["IPv4"]) == (f"slice a {reason}",)
+
+
+@pytest.mark.parametrize(
+    ("slice_", "reason"),
+    [
+        (
+            endpoint_slice(name="a"),
+            "has no endpoints: the selector of the Service matches no pod with an address",
+        ),
+        (
+            endpoint_slice("10.0.0.1", name="a", ports=[]),
+            "has 1 endpoint and names no port: no container of its pods has a port with the name in targetPort",
+        ),
+    ],
+)
+def test_a_slice_of_a_selector_has_the_cause_in_the_service(slice_: EndpointSlice, reason: str) -> None:
+    """Kubernetes made it, so that the Service or its pods are to be corrected."""
+    labels = {
+        **(slice_.metadata.labels or {}),
+        "endpointslice.kubernetes.io/managed-by": "endpointslice-controller.k8s.io",
+    }
+    made = msgspec.structs.replace(slice_, metadata=msgspec.structs.replace(slice_.metadata, labels=labels))
+    assert sentences(ServicePort(50051), made) == (f"slice a {reason}",)
 
 
 def test_a_service_without_slices_has_one_reason() -> None:
