@@ -89,7 +89,7 @@ def _summary(document: dict[str, Any]) -> str:
         objects = sum(map(len, document["objects"].values()))
         return "No difference for clients" + (f" ({objects} objects differ)" if objects else "")
     if clients is None:
-        return "No control plane was asked: resources are those of a typical client of each gRPC library."
+        return "Clients are not known: resources are those of one client of each gRPC library."
     return (
         f"{clients['streams']} of {clients['streams_total']} streams, {clients['workloads']} of"
         f" {clients['workloads_total']} workloads get other resources."

@@ -15,6 +15,7 @@ import click
 from steerway.cli import difference as shown
 from steerway.cli import terminal
 from steerway.cli.parameter import ManifestPath, Seconds
+from steerway.cli.replica import Where, replica_options
 from steerway.cli.terminal import ExitCode
 from steerway.config import Settings
 from steerway.errors import SettingsError, SourceError, SteerwayError
@@ -43,8 +44,6 @@ _NO_DIFFERENCE, _DIFFERENCES, _ERROR = ExitCode.OK, 1, ExitCode.USAGE
 @click.option(
     "--config", "file", metavar="FILE", type=click.Path(path_type=Path), help="Settings of the control plane"
 )
-@click.option("--kubeconfig", metavar="FILE", type=click.Path(path_type=Path), help="Kubeconfig file")
-@click.option("--context", metavar="CONTEXT", help="Context of the kubeconfig file")
 @click.option(
     "--namespace",
     "namespaces",
@@ -69,12 +68,16 @@ _NO_DIFFERENCE, _DIFFERENCES, _ERROR = ExitCode.OK, 1, ExitCode.USAGE
     help="Form of the output",
 )
 @click.option("-v", "--verbose", is_flag=True, help="Also the resources themselves, before and after")
-def diff(paths: tuple[Path, ...], output: str, verbose: bool, **options: Any) -> int:
+@replica_options()
+def diff(paths: tuple[Path, ...], where: Where, output: str, verbose: bool, **options: Any) -> int:
     """Show what manifests would change for clients, before `kubectl apply`.
 
     For each service its endpoints, routes and policies before and after, and how many clients get other resources; then
     those resources, what libraries cannot do any more, and problems that come or go. PATH is a file, or a directory of
     *.yaml, *.yml and *.json.
+
+    The clients are those of the replicas, with what they are subscribed to. Without a control plane, and with --against
+    unless its address is given, the difference is that of one client of each library.
 
     Objects that the manifests lack stay as they are, as with `kubectl apply`, unless --prune is given. EndpointSlices
     that Kubernetes makes of selectors and Pods are taken as they are now.
@@ -83,24 +86,25 @@ def diff(paths: tuple[Path, ...], output: str, verbose: bool, **options: Any) ->
     cannot be read.
     """
     try:
-        return _diff(paths, output, verbose, options)
+        return _diff(paths, where, output, verbose, options)
     except SteerwayError as error:
         hint = error.hint if isinstance(error, SourceError) else ""
         terminal.fail(f"{error}; {hint}" if hint and hint not in str(error) else str(error))
         return _ERROR
 
 
-def _diff(paths: tuple[Path, ...], output: str, verbose: bool, options: Mapping[str, Any]) -> int:
+def _diff(
+    paths: tuple[Path, ...], where: Where, output: str, verbose: bool, options: Mapping[str, Any]
+) -> int:
     from steerway.diff.difference import Question, difference
     from steerway.log import setup
 
     setup.configure("text", "error")  # what is wrong is a part of the difference
-    settings = _settings(options)
+    settings = _settings(where, options)
     manifests = _manifests(paths, settings)
     mesh, changes = _live(settings, manifests, options)
-    streams: list[Stream] | None = None
-    domain = settings.cluster_domain
-    question = Question(changes, streams, domain, shown.resource if verbose else None)
+    streams = None if options["against"] and not where.addresses else _streams(where)
+    question = Question(changes, streams, settings.cluster_domain, shown.resource if verbose else None)
     document = difference(mesh, question)
     if output == "json":
         terminal.write(json.dumps(document, indent=2, ensure_ascii=False))
@@ -113,7 +117,30 @@ def _diff(paths: tuple[Path, ...], output: str, verbose: bool, options: Mapping[
     return _DIFFERENCES if document["differences"] else _NO_DIFFERENCE
 
 
-def _settings(options: Mapping[str, Any]) -> Settings:
+def _streams(where: Where) -> "list[Stream] | None":
+    """Those of all replicas; None where there is no control plane. SourceError: it does not answer at its address."""
+    from steerway.cli.replica import session
+    from steerway.cli.replica.replicas import Replicas, documents
+    from steerway.diff.client import connected
+
+    async def query(replicas: Replicas) -> "list[Stream]":
+        streams = documents(await replicas.get("/api/v1/streams"))
+        nodes = documents(await replicas.items("/api/v1/clients", by="node", fields="workload"))
+        workloads = {
+            row["id"]: row["workload"] or "" for document in nodes.values() for row in document["items"]
+        }
+        return connected((row for document in streams.values() for row in document["streams"]), workloads)
+
+    try:
+        return session.ask(where, query)
+    except SourceError as error:
+        if where.addresses:
+            raise
+        terminal.note(f"clients are not known: {error}")
+        return None
+
+
+def _settings(where: Where, options: Mapping[str, Any]) -> Settings:
     """Those of the control plane, to read a cluster with the user's credentials, without Pods and Nodes."""
     from steerway import config
 
@@ -123,8 +150,8 @@ def _settings(options: Mapping[str, Any]) -> Settings:
     kubernetes = replace(
         kubernetes,
         enabled=True,
-        kubeconfig=options["kubeconfig"] or kubernetes.kubeconfig,
-        context=options["context"] or kubernetes.context,
+        kubeconfig=where.kubeconfig or kubernetes.kubeconfig,
+        context=where.context or kubernetes.context,
         namespaces=namespaces,
         client_locality="off",
     )
