@@ -7,6 +7,7 @@ from typing import Any
 
 from steerway.admin.api.type_name import short_name
 from steerway.cli import terminal
+from steerway.cli.terminal import Mark
 
 _SIGNS = {"added": ("+", "green"), "removed": ("-", "red"), "changed": ("~", "yellow")}
 _MOST_RESOURCES = 50
@@ -30,6 +31,8 @@ def show(document: dict[str, Any]) -> None:
         for row in document["limitations"]:
             _line(row["change"], f"{row['client']}{_streams(row)}: {row['service']}: {row['text']}")
     _problems(document["problems"])
+    for note in document["notes"]:
+        terminal.item(Mark.WARN, note)
     terminal.write(_summary(document))
 
 

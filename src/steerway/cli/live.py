@@ -4,11 +4,16 @@ import asyncio
 import contextlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import yaml
 
 from steerway.config import Settings
 from steerway.control.source import Source, local_sources
 from steerway.errors import SourceError
+from steerway.sources.files.loader import read_bytes
+from steerway.sources.files.scan import scan
 from steerway.sources.kubernetes import resource
 from steerway.sources.kubernetes.access import Access, RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
@@ -73,41 +78,72 @@ async def _run(source: Source) -> None:
         raise group.exceptions[0] from None
 
 
-def last_applied(
-    settings: Settings, keys: Iterable[ObjectKey]
-) -> Mapping[ObjectKey, Mapping[str, frozenset[str]]]:
-    """By object the labels and annotations that the last `kubectl apply` set; nothing of objects of other writers."""
-    return asyncio.run(_last_applied(settings, list(keys)))
+class Written(NamedTuple):
+    """A live object as the API server has it: names of labels and annotations that the last `kubectl apply` set (none
+    for objects of other writers), and its `spec`."""
+
+    applied: Mapping[str, frozenset[str]]
+    spec: Mapping[str, Any]
 
 
-async def _last_applied(
-    settings: Settings, keys: Sequence[ObjectKey]
-) -> dict[ObjectKey, dict[str, frozenset[str]]]:
+def written(settings: Settings, keys: Iterable[ObjectKey]) -> Mapping[ObjectKey, Written]:
+    """These objects; those that are gone meanwhile are left out."""
+    return asyncio.run(_written(settings, list(keys)))
+
+
+async def _written(settings: Settings, keys: Sequence[ObjectKey]) -> dict[ObjectKey, Written]:
     client = KubernetesClient(Access.find(settings.kubernetes.kubeconfig, settings.kubernetes.context))
     turns = asyncio.Semaphore(_REQUESTS)
     try:
-        texts = await asyncio.gather(*(_annotation(client, key, turns) for key in keys))
+        objects = await asyncio.gather(*(_get(client, key, turns) for key in keys))
     finally:
         await client.close()
-    return {key: _names(text) for key, text in zip(keys, texts, strict=True) if text}
+    return {
+        key: Written(_names(obj), obj.get("spec") or {})
+        for key, obj in zip(keys, objects, strict=True)
+        if obj is not None
+    }
 
 
-async def _annotation(client: KubernetesClient, key: ObjectKey, turns: asyncio.Semaphore) -> str:
+async def _get(client: KubernetesClient, key: ObjectKey, turns: asyncio.Semaphore) -> dict[str, Any] | None:
     kind = _RESOURCES.get(key.kind)
     if kind is None:
-        return ""
+        return None
     async with turns:
         for version in kind.versions:
             with contextlib.suppress(RequestError):  # gone meanwhile, or another version
-                body = await client.get(f"{version.path(key.namespace or None)}/{key.name}", {})
-                annotations = json.loads(body)["metadata"].get("annotations") or {}
-                return str(annotations.get(_LAST_APPLIED, ""))
-    return ""
+                obj: dict[str, Any] = json.loads(
+                    await client.get(f"{version.path(key.namespace or None)}/{key.name}", {})
+                )
+                return obj
+    return None
 
 
-def _names(text: str) -> dict[str, frozenset[str]]:
+def _names(obj: Mapping[str, Any]) -> dict[str, frozenset[str]]:
+    text = (obj["metadata"].get("annotations") or {}).get(_LAST_APPLIED, "")
     try:
         metadata = json.loads(text)["metadata"]
         return {field: frozenset(metadata.get(field) or ()) for field in ("labels", "annotations")}
     except (ValueError, KeyError, TypeError, AttributeError):
         return {}
+
+
+def service_specs(paths: Sequence[Path], namespace: str) -> dict[ObjectKey, Mapping[str, Any]]:
+    """`spec` of each Service in files that were loaded without a problem. `namespace`: of manifests without one."""
+    specs: dict[ObjectKey, Mapping[str, Any]] = {}
+    for file in scan(tuple(paths)).files:
+        for document in yaml.load_all(read_bytes(file), yaml.CSafeLoader):
+            for manifest in _manifests(document):
+                if (manifest.get("apiVersion"), manifest.get("kind")) == ("v1", "Service"):
+                    metadata = manifest["metadata"]
+                    key = ObjectKey("Service", metadata.get("namespace") or namespace, metadata["name"])
+                    specs[key] = manifest.get("spec") or {}
+    return specs
+
+
+def _manifests(document: Any) -> Iterable[dict[str, Any]]:
+    """The document itself, or the items of a List."""
+    if not isinstance(document, dict):
+        return ()
+    items = document.get("items") if str(document.get("kind", "")).endswith("List") else None
+    return [item for item in items if isinstance(item, dict)] if isinstance(items, list) else [document]

@@ -68,3 +68,13 @@ def test_a_missing_path_and_a_missing_cluster_are_errors(
         (tmp_path / "a.yaml").write_text(SHOP)
         assert main(["diff", str(tmp_path), "--kubeconfig", str(tmp_path / "absent")]) == 2
     assert "give --kubeconfig FILE" in capsys.readouterr().err
+
+
+def test_another_selector_is_a_difference_though_its_endpoints_are_not_known(run: Run) -> None:
+    """Kubernetes makes the EndpointSlices; a default of the API server is no difference."""
+    selector = "spec: {selector: {app: a}, ports: [{port: 50051, name: grpc, targetPort: 50051}]}"
+    written = SHOP.replace("spec: {ports: [{port: 50051, name: grpc}]}", selector)
+    code, out, _ = run(written)
+    assert code == 1
+    assert "Service shop/backend: the selector changes (none → app=a)" in out
+    assert "targetPort" not in out

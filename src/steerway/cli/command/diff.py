@@ -8,7 +8,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 import click
 
@@ -96,16 +96,24 @@ def diff(paths: tuple[Path, ...], where: Where, output: str, verbose: bool, **op
 def _diff(
     paths: tuple[Path, ...], where: Where, output: str, verbose: bool, options: Mapping[str, Any]
 ) -> int:
+    from steerway.cli.live import service_specs
+    from steerway.control.source import default_namespace
+    from steerway.diff import overlay, selection
     from steerway.diff.difference import Question, difference
     from steerway.log import setup
 
     setup.configure("text", "error")  # what is wrong is a part of the difference
     settings = _settings(where, options)
     manifests = _manifests(paths, settings)
-    mesh, changes = _live(settings, manifests, options)
+    live = _live(settings, manifests, options)
+    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    changes = overlay.changes(live.objects, manifests, live.applied, now, prune=options["prune"])
     streams = None if options["against"] and not where.addresses else _streams(where)
     question = Question(changes, streams, settings.cluster_domain, shown.resource if verbose else None)
-    document = difference(mesh, question)
+    document = difference(_mesh(settings, live.objects), question)
+    specs = service_specs(paths, default_namespace(settings))
+    document["notes"] = [*selection.notes(live.specs, specs)]
+    document["differences"] |= bool(document["notes"])
     if output == "json":
         terminal.write(json.dumps(document, indent=2, ensure_ascii=False))
     elif output == "yaml":
@@ -177,24 +185,27 @@ def _manifests(paths: tuple[Path, ...], settings: Settings) -> "list[Object]":
     return [*result.objects]
 
 
-def _live(
-    settings: Settings, manifests: "list[Object]", options: Mapping[str, Any]
-) -> "tuple[Mesh, dict[ObjectKey, Object | None]]":
-    """What is there, and the changes to it."""
-    from steerway.cli import live
-    from steerway.diff import overlay
+class _Live(NamedTuple):
+    """What is there. `applied`, `specs`: see `overlay.Applied` and `selection.notes`."""
 
-    applied: overlay.Applied = {}
-    if options["against"]:
-        objects = {obj.key: obj for obj in _manifests(options["against"], settings)}
-    else:
-        objects, problems = live.read(settings, options["timeout"])
-        for problem in problems:
-            terminal.note(f"{problem.where}: {problem.reason}")
-        applied = live.last_applied(settings, [obj.key for obj in manifests if obj.key in objects])
-    now = datetime.datetime.now(datetime.UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    changes = overlay.changes(objects, manifests, applied, now, prune=options["prune"])
-    return _mesh(settings, objects), changes
+    objects: "dict[ObjectKey, Object]"
+    applied: "Mapping[ObjectKey, Mapping[str, frozenset[str]]]"
+    specs: "Mapping[ObjectKey, Mapping[str, Any]]"
+
+
+def _live(settings: Settings, manifests: "list[Object]", options: Mapping[str, Any]) -> _Live:
+    from steerway.cli import live
+    from steerway.control.source import default_namespace
+
+    if against := options["against"]:
+        objects = {obj.key: obj for obj in _manifests(against, settings)}
+        return _Live(objects, {}, live.service_specs(against, default_namespace(settings)))
+    objects, problems = live.read(settings, options["timeout"])
+    for problem in problems:
+        terminal.note(f"{problem.where}: {problem.reason}")
+    written = live.written(settings, [obj.key for obj in manifests if obj.key in objects])
+    applied = {key: obj.applied for key, obj in written.items()}
+    return _Live(objects, applied, {key: obj.spec for key, obj in written.items() if key.kind == "Service"})
 
 
 def _mesh(settings: Settings, objects: "dict[ObjectKey, Object]") -> "Mesh":
