@@ -150,7 +150,7 @@ $(VENV)/.pip: constraints.txt | tools
 	@touch $@
 
 $(VENV)/.built: $(VENV)/.pip pyproject.toml $(RUST_SOURCES)
-	PIP_QUIET=1 $(BIN)/maturin develop --release --locked --extras dev,demo --quiet
+	PIP_QUIET=1 $(BIN)/maturin develop --release --locked --extras dev,demo,otel,top --quiet
 	@touch $@
 
 COMPILE := $(TOOLS)/venv/bin/uv pip compile --quiet --no-annotate --no-emit-index-url --generate-hashes --custom-compile-command 'make constraints'
@@ -300,8 +300,8 @@ debian: ## Install the Debian packages that tests need: ip, openssl, chromium, m
 	@testbed/cluster/debian.sh
 
 constraints: $(TOOLS)/.python ## Pin what pyproject.toml declares, with hashes (ARGS=--upgrade for the newest versions)
-	$(COMPILE) --universal --extra dev --extra demo $(ARGS) --output-file constraints.txt pyproject.toml
-	$(COMPILE) --python-version 3.11 --python-platform linux --constraint constraints.txt $(ARGS) \
+	$(COMPILE) --universal $(addprefix --extra ,dev demo otel top) $(ARGS) --output-file constraints.txt pyproject.toml
+	$(COMPILE) --python-version 3.11 --python-platform linux --extra otel --constraint constraints.txt $(ARGS) \
 	  --output-file deploy/image/requirements.txt pyproject.toml
 	$(COMPILE) --universal --constraint constraints.txt $(ARGS) --output-file deploy/wheel/requirements.txt deploy/wheel/requirements.in
 

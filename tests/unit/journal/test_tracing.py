@@ -123,7 +123,6 @@ def test_missing_packages_are_an_error_with_the_fix(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_trace_has_a_span_for_each_step_and_its_refusals() -> None:
-    pytest.importorskip("opentelemetry.sdk.trace")
     world, ids = World(), TraceIds(1.0)
     with receiver() as (url, received):
         sdk = set_up(url, "steerway-0")
@@ -158,7 +157,6 @@ def test_a_trace_has_a_span_for_each_step_and_its_refusals() -> None:
 
 
 def test_a_change_with_silent_clients_ends_after_some_time() -> None:
-    pytest.importorskip("opentelemetry.sdk.trace")
     world = World()
     with receiver() as (url, received):
         sdk = set_up(url, "steerway-0")
