@@ -26,18 +26,17 @@ class ControlPlane:
 
     def __init__(self, processes: Processes, options: Sequence[str], open_files: int | None = None) -> None:
         self._processes = processes
-        self._limited = (
-            [] if open_files is None else ["/bin/sh", "-c", f'ulimit -n {open_files}; exec "$@"', "sh"]
-        )
+        self._open_files = open_files
         self._options = options
         self._http = httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS)
         self.start("127.0.0.1:0")
 
     def start(self, address: str) -> None:
         """Start the process and wait until it has logged its addresses."""
-        command = [installed("steerway"), "serve", "--listen", address, "--admin", "127.0.0.1:0"]
-        command = [*self._limited, *command, *self._options]
-        self.process: Process = self._processes.start("steerway serve", command)
+        options = ("--listen", address, "--admin", "127.0.0.1:0", *self._options)
+        self.process: Process = (
+            self._processes.serve(*options) if self._open_files is None else self._start_limited(options)
+        )
         self.address = self._announced(_LISTENING)
         self.admin = self._announced(_ADMIN)
 
@@ -142,6 +141,10 @@ class ControlPlane:
     def rest_address(self) -> str:
         """`http://HOST:PORT` of REST discovery, which `options` asked for."""
         return self._announced(_REST)
+
+    def _start_limited(self, options: Sequence[str]) -> Process:
+        limited = ["/bin/sh", "-c", f'ulimit -n {self._open_files}; exec "$@"', "sh"]
+        return self._processes.start("steerway serve", [*limited, installed("steerway"), "serve", *options])
 
     def _announced(self, pattern: re.Pattern[str]) -> str:
         def find() -> str | None:

@@ -14,13 +14,18 @@ import sys
 _PR_SET_PDEATHSIG = 1
 
 
+def tie(parent: int) -> None:
+    """Let the kernel kill this process when its parent, which has this number, dies."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+        if os.getppid() != parent:  # it died before the call above: the signal would never be sent
+            sys.exit(1)
+
+
 def main(arguments: list[str]) -> None:
     """Tie this process to the parent named first, then replace it by the command that follows."""
     parent, *command = arguments
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
-        if os.getppid() != int(parent):  # it died before the call above: the signal would never be sent
-            sys.exit(1)
+    tie(int(parent))
     os.execv(command[0], command)
 
 

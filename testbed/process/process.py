@@ -14,7 +14,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self, TypeVar
 
-from testbed.process import parent_death
+from testbed.process import parent_death, preloaded
 from testbed.process.deadline import PATIENCE_SECONDS
 
 _END_SECONDS = 15.0
@@ -29,21 +29,16 @@ _T = TypeVar("_T")
 class Process:
     """A running child. Every line that it writes is kept: `lines` from standard output, `errors` from the other."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: Mapping[str, str]) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], forked: bool = False
+    ) -> None:
+        """`forked`: the command is an installed `steerway`, and its modules need not be imported for it again."""
         self.name = name
         self.lines: list[str] = []
         self.errors: list[str] = []
         self._changed = threading.Condition()
-        self._child = subprocess.Popen(
-            [sys.executable, "-S", parent_death.__file__, str(os.getpid()), *command],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.PIPE,
-            text=True,
-            errors="replace",
-            env={**_neutral(os.environ), **environment},
-            start_new_session=True,
-        )
+        variables = {**_neutral(os.environ), **environment}
+        self._child = preloaded.start(command, variables) if forked else _spawn(command, variables)
         assert self._child.stdout is not None
         assert self._child.stderr is not None
         self._readers = [
@@ -125,14 +120,23 @@ class Process:
 
 
 class Processes:
-    """The processes of one test. Leaving the context ends all of them, the youngest first."""
+    """The processes of one test. Leaving the context ends all of them, the youngest first. With `preloaded`,
+    `steerway serve` is forked from a process that has imported its modules."""
 
-    def __init__(self) -> None:
+    def __init__(self, preloaded: bool = False) -> None:
+        self._forks = preloaded
         self._started: list[Process] = []
 
     def start(self, name: str, command: Sequence[str], **environment: str) -> Process:
         """Start `command` (its first part an absolute path); `environment` is added to ours."""
         process = Process(name, command, environment)
+        self._started.append(process)
+        return process
+
+    def serve(self, *options: str) -> Process:
+        """Start `steerway serve`, forked where these are `preloaded`."""
+        command = [installed("steerway"), "serve", *options]
+        process = Process("steerway serve", command, {}, self._forks)
         self._started.append(process)
         return process
 
@@ -144,6 +148,19 @@ class Processes:
     ) -> None:
         for process in reversed(self._started):
             process.end()
+
+
+def _spawn(command: Sequence[str], variables: Mapping[str, str]) -> subprocess.Popen[str]:
+    return subprocess.Popen(
+        [sys.executable, "-S", parent_death.__file__, str(os.getpid()), *command],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        errors="replace",
+        env=variables,
+        start_new_session=True,
+    )
 
 
 def installed(name: str) -> str:

@@ -123,7 +123,7 @@ def kinds(cluster: Cluster) -> None:
 @pytest.fixture
 def processes() -> Iterator[Processes]:
     """Every process of the test; all are ended with it."""
-    with Processes() as started:
+    with Processes(preloaded=True) as started:
         yield started
 
 

@@ -20,7 +20,7 @@ Connect = Callable[..., Client]
 @pytest.fixture
 def processes() -> Iterator[Processes]:
     """Every process of the test; all are ended with it."""
-    with Processes() as started:
+    with Processes(preloaded=True) as started:
         yield started
 
 
