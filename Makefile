@@ -10,8 +10,9 @@ BIN := $(VENV)/bin
 CARGO := cargo
 PYTEST := $(BIN)/python -m pytest
 RING := $(PYTHON) .ci/ring.py
-# Folders of real tests in the first lane, so that both lanes take about as long.
-REAL_LANE_1 := $(addprefix tests/real/,envoy security sources)
+# Folders of real tests in the first and the second lane, so that all lanes take about as long; the third has the others.
+REAL_LANE_1 := $(addprefix tests/real/,envoy sources)
+REAL_LANE_2 := $(addprefix tests/real/,balancing examples migration security)
 UNIT_IO := $(addprefix tests/unit/,cli demo http report sources)
 RUST := rust/Cargo.toml
 RUST_SOURCES := $(shell find rust \( -path rust/target -o -path rust/fuzz \) -prune -o \( -name '*.rs' -o -name 'Cargo.*' -o -name '*.proto' \) -print)
@@ -34,7 +35,7 @@ SBOM := build/sbom
 DOCS := build/docs-venv
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help demo test test-long test-lane-1 test-lane-2 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-start bench-policy bench-moves bench-files bench-hostile bench-soak mutants settings-doc capability-doc chart docs audit sbom cluster cluster-stop debian constraints wheel sdist wheel-check sdist-check version notes rootfs image lowest clean tools
+.PHONY: help demo test test-long test-lane-1 test-lane-2 test-lane-3 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-start bench-policy bench-moves bench-files bench-hostile bench-soak mutants settings-doc capability-doc chart docs audit sbom cluster cluster-stop debian constraints wheel sdist wheel-check sdist-check version notes rootfs image lowest clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -42,12 +43,12 @@ help: ## List the targets
 demo: build ## The outage, before and after: three client fleets through a rolling restart (ARGS='--no-live --seconds 30 --json FILE')
 	@$(BIN)/python -m demo $(ARGS)
 
-# Two lanes side by side, since real clients mostly wait; a third job is for the unit tests' own parts. The tests on a real
-# API server run alone: pods, clients and steerway restart within seconds there.
+# Three lanes side by side, since real clients mostly wait; a fourth job is for the unit tests' own parts. The tests on a
+# real API server run alone: pods, clients and steerway restart within seconds there.
 test: build debian ## Every ring of tests: lint, engine, units, real clients, Envoy, a real Kubernetes API server
 	@failed=0; \
-	$(MAKE) --no-print-directory --keep-going --jobs=3 test-lane-1 test-lane-2 || failed=1; \
-	$(RING) cluster $(PYTEST) tests/chart tests/cluster || failed=1; \
+	$(MAKE) --no-print-directory --keep-going --jobs=4 test-lane-1 test-lane-2 test-lane-3 || failed=1; \
+	$(RING) cluster $(PYTEST) tests/cluster || failed=1; \
 	exit $$failed
 
 # A ring that fails does not keep the others of its lane from running.
@@ -57,12 +58,15 @@ test-lane-1:
 	$(RING) rust $(MAKE) --no-print-directory test-rust || failed=1; \
 	$(MAKE) --no-print-directory --keep-going unit || failed=1; \
 	$(RING) property $(PYTEST) tests/property tests/fuzz || failed=1; \
-	$(RING) package $(PYTEST) tests/package || failed=1; \
+	$(RING) package $(PYTEST) tests/chart tests/package || failed=1; \
 	$(RING) real-envoy $(PYTEST) $(REAL_LANE_1) || failed=1; \
 	exit $$failed
 
 test-lane-2:
-	@$(RING) real $(PYTEST) tests/real $(REAL_LANE_1:%=--ignore=%)
+	@$(RING) real-balancing $(PYTEST) $(REAL_LANE_2)
+
+test-lane-3:
+	@$(RING) real $(PYTEST) tests/real $(REAL_LANE_1:%=--ignore=%) $(REAL_LANE_2:%=--ignore=%)
 
 test-long: test ## Also the lowest versions, fuzzing (FUZZ_SECONDS for each target), all mutations, the soak benchmark: about 3 hours
 	@$(MAKE) --no-print-directory lowest
