@@ -7,12 +7,14 @@ import argparse
 import os
 import select
 import sys
+import time
 from pathlib import Path
 
 from bench import mesh
 from steerway._engine import Demand, Engine, Opened
 from steerway.commit import Absent, Put
 from steerway.engine.decision import Classification
+from steerway.origin import Origin
 from testbed.engine_options import engine_options
 
 _EVERYBODY = ""
@@ -34,12 +36,16 @@ class EngineServer:
             [mesh.encoded_endpoint(address) for address in mesh.first_addresses(service, endpoints)]
             for service in range(services)
         ]
+        self._changes = 0
         for service in range(services):
             self._publish(service)
 
     def _publish(self, service: int) -> None:
         body = mesh.assignment(service, self._endpoints[service])
-        self._engine.publish(put=[Put(mesh.ASSIGNMENT, self._names[service], _EVERYBODY, body)])
+        now = time.monotonic()
+        put = Put(mesh.ASSIGNMENT, self._names[service], _EVERYBODY, body, origin=Origin(now))
+        self._changes += 1
+        self._engine.publish(put=[put], now=now, change=self._changes)
 
     def obey(self, line: str) -> None:
         """`set ADDRESS ENDPOINT SERVICE...`; one commit for each service, as unrelated changes would be."""

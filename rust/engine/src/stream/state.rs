@@ -38,6 +38,8 @@ pub struct Stream {
     watches: Watches,
     /// What became of the changes that were sent.
     deliveries: Deliveries,
+    /// Result of [`Stream::progress`], until the stream changes.
+    progress: Cell<Option<Progress>>,
     /// The client may have received the last name that it needed to switch away from a retiring resource.
     retiring_check_due: bool,
 }
@@ -57,6 +59,7 @@ impl Stream {
             last_nonce: 0,
             watches: Default::default(),
             deliveries: Deliveries::default(),
+            progress: Cell::new(None),
             retiring_check_due: false,
         }
     }
@@ -64,6 +67,7 @@ impl Stream {
     /// Handle one gRPC message (without frame prefix). `out` must be clear. An error ends the stream and leaves `out`
     /// clear.
     pub fn on_message(&mut self, message: &[u8], now: Duration, out: &mut Effects) -> Result<(), Status> {
+        self.progress.set(None);
         let result = self.handle(message, now, out);
         if result.is_err() {
             out.clear();
@@ -119,6 +123,7 @@ impl Stream {
     /// subscriptions so far. Only the first call counts.
     pub fn classify(&mut self, audience: Arc<str>, grant: Grant, out: &mut Effects) {
         if self.audience.is_none() {
+            self.progress.set(None);
             self.audience = Some(audience);
             self.grant = grant;
             let interests =
@@ -130,6 +135,7 @@ impl Stream {
     /// The index reports that this name changed ([`crate::WILDCARD`]: that wildcards can now be answered). `change`: the
     /// id of the change, by which [`Stream::take_deliveries`] counts; 0: it is not counted.
     pub fn mark_changed(&mut self, type_id: TypeId, name: &Arc<str>, change: u64) {
+        self.progress.set(None);
         if let Some(watch) = &mut self.watches[type_id.index()] {
             watch.mark_changed(name, change);
         }
@@ -150,6 +156,7 @@ impl Stream {
             self.require_undelivered(&mut outcome);
         }
         let response = response?;
+        self.progress.set(None);
         self.deliveries.sent(&outcome.changes);
         let type_id = response.type_id();
         let following =
@@ -324,17 +331,23 @@ impl Stream {
         }
     }
 
-    /// How far the client is. Cheap when no name of the stream changed since the last call.
+    /// How far the client is. Cheap when the stream did not change since the last call.
     pub fn progress(&self, store: &Store) -> Progress {
+        if let Some(progress) = self.progress.get() {
+            return progress;
+        }
         let (mut progress, denied) = (Progress::default(), Cell::new(0));
         for watch in self.watches.iter().flatten() {
             progress.add(watch, self.view(store, watch.type_id, &denied));
         }
+        // Glob collections that wait are not notified when they are complete.
+        self.progress.set(Some(progress).filter(|progress| progress.state != SyncState::Waiting));
         progress
     }
 
     /// Names were added to the index: changes of them are reported from now on.
     pub fn note_indexed(&self) {
+        self.progress.set(None);
         self.watches.iter().flatten().for_each(|watch| watch.recount_shortfall());
     }
 

@@ -1,10 +1,10 @@
 //! Which labels are subscribed to which names: the streams of a shard, summed up by label, type and name.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use steerway_engine::TypeId;
 
 use crate::xds::group::{StateCounts, add_states, count_of};
@@ -44,7 +44,7 @@ pub(crate) struct Edges(HashMap<Arc<str>, [HashMap<Arc<str>, Edge>; TypeId::COUN
 
 impl Edges {
     fn add(&mut self, part: Edge) {
-        let edges = &mut self.0.entry(Arc::clone(&part.label)).or_default()[part.type_id.index()];
+        let edges = &mut self.0.entry_ref(&part.label).or_default()[part.type_id.index()];
         match edges.get_mut(&part.name) {
             Some(edge) => {
                 edge.streams += part.streams;
@@ -57,24 +57,22 @@ impl Edges {
 
     /// Add those of other streams.
     pub(crate) fn merge(mut self, other: Edges) -> Edges {
-        other.into_edges().for_each(|edge| self.add(edge));
+        other.0.into_values().flatten().flat_map(HashMap::into_values).for_each(|edge| self.add(edge));
         self
-    }
-
-    fn into_edges(self) -> impl Iterator<Item = Edge> {
-        self.0.into_values().flatten().flat_map(HashMap::into_values)
     }
 
     /// All edges, by label, type and name.
     pub(crate) fn into_sorted(self) -> Vec<Edge> {
-        let mut edges: Vec<Edge> = self.into_edges().collect();
-        edges.sort_unstable_by(|left, right| {
-            fn key(edge: &Edge) -> (&str, usize, &str) {
-                (&edge.label, edge.type_id.index(), &edge.name)
-            }
-            key(left).cmp(&key(right))
-        });
-        edges
+        let mut labels: Vec<_> = self.0.into_iter().collect();
+        labels.sort_unstable_by(|(left, _), (right, _)| left.cmp(right));
+        let by_type = labels.into_iter().flat_map(|(_, by_type)| by_type);
+        by_type
+            .flat_map(|edges| {
+                let mut edges: Vec<Edge> = edges.into_values().collect();
+                edges.sort_unstable_by(|left, right| left.name.cmp(&right.name));
+                edges
+            })
+            .collect()
     }
 }
 

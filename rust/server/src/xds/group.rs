@@ -1,10 +1,10 @@
 //! The streams of a shard, summed up by label.
 
-use std::collections::HashMap;
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
 
+use hashbrown::HashMap;
 use steerway_engine::{Progress, SyncState, TypeId};
 
 use crate::xds::scan::{StreamFilter, progress, scan};

@@ -34,11 +34,8 @@ pub struct StreamFilter {
 impl StreamFilter {
     /// The ids of the shard's streams that may match, ascending.
     fn candidates(&self, streams: &Streams) -> Vec<u64> {
-        let mut ids = match &self.ids {
-            Some(ids) => ids.to_vec(),
-            None => streams.ids(),
-        };
-        ids.retain(|id| *id > self.after);
+        let Some(wanted) = &self.ids else { return streams.ids_after(self.after) };
+        let mut ids: Vec<u64> = wanted.iter().copied().filter(|id| *id > self.after).collect();
         ids.sort_unstable();
         ids.dedup();
         ids
@@ -70,7 +67,7 @@ pub(crate) async fn scan(streams: &Rc<Streams>, filter: &StreamFilter, mut visit
             let is_match = filter.matches(stream);
             if is_match {
                 visit(stream);
-                work += stream.core.borrow().subscribed().iter().sum::<usize>();
+                work += stream.subscribed();
             }
             is_match
         });

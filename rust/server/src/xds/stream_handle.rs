@@ -281,6 +281,11 @@ impl StreamHandle {
         }
     }
 
+    /// Number of subscribed names in the index.
+    pub(crate) fn subscribed(&self) -> usize {
+        self.subscribed.get().iter().sum()
+    }
+
     /// Whether some changes of subscriptions are not in the index yet. Until then the stream must not read the store:
     /// it would miss later changes.
     pub(crate) fn has_pending_interest(&self) -> bool {

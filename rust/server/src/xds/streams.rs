@@ -50,9 +50,9 @@ impl Streams {
         self.open.borrow().get(&id).cloned()
     }
 
-    /// The ids of all streams, ascending.
-    pub(crate) fn ids(&self) -> Vec<u64> {
-        let mut ids: Vec<u64> = self.open.borrow().keys().copied().collect();
+    /// The ids of the streams above `after`, ascending.
+    pub(crate) fn ids_after(&self, after: u64) -> Vec<u64> {
+        let mut ids: Vec<u64> = self.open.borrow().keys().copied().filter(|id| *id > after).collect();
         ids.sort_unstable();
         ids
     }
