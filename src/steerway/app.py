@@ -80,7 +80,7 @@ class ControlPlane:
         authorization = Authorization(settings.authorization.rules)
         self._translator = make_translator(settings, self._federation, scope_all=authorization.by_rules)
         self._engine = make_engine(settings)
-        self._journal, self._traces = make_journal(settings)
+        self._journal, self._traces = make_journal(settings, self._engine)
         self._publisher = Publisher(
             self._local, self._federation, self._translator, self._engine, self._journal, self._changing
         )

@@ -158,25 +158,31 @@ async def metric(admin: httpx.AsyncClient, name: str) -> float:
     return next(float(line.split()[1]) for line in text.splitlines() if line.startswith(f"{name} "))
 
 
-async def assignments(address: str, zone: str = "") -> AsyncIterator[endpoint_pb2.ClusterLoadAssignment]:
-    """The assignments of ASSIGNMENT that a client receives."""
+async def assignments(
+    address: str, zone: str = "", refusal: str = ""
+) -> AsyncIterator[endpoint_pb2.ClusterLoadAssignment]:
+    """The assignments of ASSIGNMENT that a client receives. `refusal`: its message for those with endpoints."""
     node = base_pb2.Node(id="client", user_agent_name="gRPC Go", locality=base_pb2.Locality(zone=zone))
     first = discovery_pb2.DiscoveryRequest(node=node, type_url=type_url.ENDPOINT, resource_names=[ASSIGNMENT])
     async with grpc.aio.insecure_channel(address) as channel:
         stream = ads_pb2_grpc.AggregatedDiscoveryServiceStub(channel).StreamAggregatedResources()
         await stream.write(first)
         while (response := await stream.read()) is not grpc.aio.EOF:
-            await stream.write(
-                discovery_pb2.DiscoveryRequest(
-                    type_url=type_url.ENDPOINT,
-                    resource_names=[ASSIGNMENT],
-                    version_info=response.version_info,
-                    response_nonce=response.nonce,
-                )
-            )
+            received = []
             for packed in response.resources:
                 assignment = endpoint_pb2.ClusterLoadAssignment()
                 packed.Unpack(assignment)
+                received.append(assignment)
+            answer = discovery_pb2.DiscoveryRequest(
+                type_url=type_url.ENDPOINT,
+                resource_names=[ASSIGNMENT],
+                version_info=response.version_info,
+                response_nonce=response.nonce,
+            )
+            if refusal and any(assignment.endpoints for assignment in received):
+                answer.error_detail.message = refusal
+            await stream.write(answer)
+            for assignment in received:
                 yield assignment
 
 
@@ -221,6 +227,39 @@ async def test_changes_reach_clients(serve: Serve, manifests: Files) -> None:
             manifests.publish(endpoints)
             while _endpoints(await anext(received)) != endpoints:
                 pass
+
+
+async def test_the_journal_has_the_clients_of_each_change(serve: Serve, manifests: Files) -> None:
+    """The start, then a change of a file: one client acknowledged it, and one refused it."""
+    manifests.publish([])
+    address, admin = await serve(settings(files=(manifests.directory,))).started()
+    async with (
+        admin,
+        aclosing(assignments(address)) as received,
+        aclosing(assignments(address, refusal="no")) as refusing,
+        asyncio.timeout(PATIENCE_SECONDS),
+    ):
+        await anext(received)
+        await anext(refusing)
+        manifests.publish(["127.0.0.2:1"])
+        while not _endpoints(await anext(received)):
+            pass
+        while not _endpoints(await anext(refusing)):
+            pass
+
+        async def answered() -> list[dict[str, Any]] | None:
+            rows = (await admin.get("/api/v1/changes")).json()["items"]
+            counts = [row["clients"] for row in rows if row["kind"] == "change"]
+            done = any((row["acked"], row["nacked"]) == (1, 1) for row in counts)
+            return rows if done and any(row["kind"] == "nack" for row in rows) else None
+
+        rows = {row["kind"]: row for row in await until(answered)}
+    assert rows["start"]["text"].endswith("serves 1 services, with 0 problems")
+    change = rows["change"]
+    assert (change["services"], list(change["resources"])) == ([f"{NAMESPACE}/backend"], ["eds"])
+    assert change["objects"] == [f"EndpointSlice {NAMESPACE}/backend-grpc-0"]
+    assert change["nacks"] == [{"node": "client", "type": "eds", "message": "no"}] == rows["nack"]["nacks"]
+    assert change["first_sent_seconds"] <= change["last_acked_seconds"]
 
 
 async def test_invented_zones_do_not_affect_other_clients(serve: Serve, manifests: Files) -> None:

@@ -47,7 +47,7 @@ class EngineEvents:
             Demand: demands.answer,
             Withdrawn: demands.withdraw,
             Call: calls.answer,
-            Nack: _log_nacks,
+            Nack: self._take_nacks,
             HandshakeFailed: _log_handshakes,
             Limited: self._take_limits,
             Panicked: _log_panics,
@@ -59,6 +59,10 @@ class EngineEvents:
             for kind, group in itertools.groupby(events, type):
                 with isolated("engine_event", kind=kind.__name__):
                     self._handlers[kind](list(group))
+
+    def _take_nacks(self, nacks: list[Nack]) -> None:
+        _log_nacks(nacks)
+        self._journal.record_nacks(nacks)
 
     def _take_limits(self, limits: list[Limited]) -> None:
         _log_limits(limits)

@@ -107,16 +107,19 @@ class Publisher:
                 commit = self._translator.refresh(services, origins=origins)
             self._publish_change(commit, services, Due(frozenset(), origins), began)
 
-    def publish(self, commit: Commit) -> None:
-        """Publish a commit; where the engine refuses it, entry by entry, so that one entry stops no other."""
+    def publish(self, commit: Commit, change: int = 0) -> None:
+        """Publish a commit; where the engine refuses it, entry by entry, so that one entry stops no other.
+
+        `change`: its id in the journal; 0: it is no change, but answers clients.
+        """
         if not commit:
             return
         with isolated("commit") as run:
-            self._engine.publish(commit)
+            self._engine.publish(commit, change)
         if run.failure:
             for part in commit.parts():
                 with isolated("commit"):
-                    self._engine.publish(part)
+                    self._engine.publish(part, change)
 
     async def _update_catalog(self, keys: Iterable[ObjectKey]) -> frozenset[ServiceId]:
         """Apply changed objects. Those without a service are logged as information: few of them are mistakes."""
@@ -138,7 +141,7 @@ class Publisher:
         without these services or names."""
         if commit or services:
             change, work = self._journal.reserve(), Work(began, time.monotonic())
-            self.publish(commit)
+            self.publish(commit, change)
             self._journal.record(change, due.keys, services, commit, due.origins, work)
         self._engine.changed([str(service) for service in services], names)
 

@@ -84,12 +84,12 @@ def make_engine(settings: Settings) -> Engine:
     return Engine(EngineOptions.from_settings(settings, tls=tls, node_metadata=metadata.KEYS))
 
 
-def make_journal(settings: Settings) -> tuple[Journal, Sequence[Tracing]]:
+def make_journal(settings: Settings, engine: Engine) -> tuple[Journal, Sequence[Tracing]]:
     """The journal of this replica, and the export of its traces; none without `tracing.enabled`. SettingsError: its
     packages are not installed."""
     rows = Rows(replica_name(), short_name)
     if not settings.tracing.enabled:
-        return Journal(settings.journal.max_entries, rows, lambda _: ()), ()
+        return Journal(settings.journal.max_entries, rows, engine.propagations), ()
     ids = TraceIds(settings.tracing.sample_ratio)
-    journal = Journal(settings.journal.max_entries, rows, lambda _: (), trace_id=ids.of)
+    journal = Journal(settings.journal.max_entries, rows, engine.propagations, trace_id=ids.of)
     return journal, (Tracing(journal, ids, set_up(settings.tracing.endpoint, replica_name())),)

@@ -84,8 +84,8 @@ class Entry:
 
     `event_seconds` and `received_seconds`: from the event in the cluster, and from its receipt, to the publication;
     `began_seconds` and `translated_seconds`: from the begin and the end of the work on the batch. None where they are
-    unknown. `settled`: the counts of clients do not change any more. `revision` increases with each change of the
-    entry. `traced`: its trace was exported.
+    unknown. `followed`: the engine counts its clients. `settled`: none of them is pending. `revision` increases with
+    each change of the entry. `traced`: its trace was exported.
     """
 
     id: int
@@ -105,6 +105,7 @@ class Entry:
     translated_seconds: float | None = None
     clients: ClientCounts = NO_CLIENTS
     settled: bool = True
+    followed: bool = False
     refusals: list[Refusal] = field(default_factory=list)
     revision: int = 0
     traced: bool = False

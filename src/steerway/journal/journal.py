@@ -35,7 +35,9 @@ _CLIENT_SHARE = 4
 MERGE_SECONDS = 10.0
 """Refusals of the same change and type within this time are one entry."""
 SETTLE_SECONDS = 1.0
-"""A change that no client waits for is still followed for so long: streams are woken after the publication."""
+"""A change is not complete before this age: streams are woken after the publication."""
+FOLLOW_SECONDS = 5.0
+"""The counts of a complete change are read until this age: a client that was busy may be sent it later."""
 MAX_EXAMPLES = 100
 """Changes that are exemplars of metrics at a scrape."""
 EVICTIONS = frozenset(
@@ -163,6 +165,7 @@ class Journal:
                 began_seconds=None if work is None else now - work.began,
                 translated_seconds=None if work is None else now - work.translated,
                 settled=not commit,
+                followed=bool(commit),
             ),
         )
 
@@ -227,14 +230,18 @@ class Journal:
         return sorted((entry for entry in every if entry.revision > after), key=lambda entry: entry.id)
 
     def _update(self) -> None:
-        """Read the counts of changes that are not settled."""
-        with self._lock:
-            open_changes = {entry.id: entry for entry in self._changes.list() if not entry.settled}
-        if not open_changes:
-            return
-        rows = {row.change: ClientCounts.of(row) for row in self._propagations(list(open_changes))}
+        """Read the counts of changes that are not complete, and of recent ones."""
         now = self._clock()
-        for id_, change in open_changes.items():
+        with self._lock:
+            followed = {
+                entry.id: entry
+                for entry in self._changes.list()
+                if not entry.settled or (entry.followed and now - entry.published < FOLLOW_SECONDS)
+            }
+        if not followed:
+            return
+        rows = {row.change: ClientCounts.of(row) for row in self._propagations(list(followed))}
+        for id_, change in followed.items():
             clients = rows.get(id_)
             settled = clients is None or (not clients.pending and now - change.published >= SETTLE_SECONDS)
             if clients is None:

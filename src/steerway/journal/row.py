@@ -13,8 +13,8 @@ _SHOWN = 2
 
 
 class ChangeClients(msgspec.Struct, frozen=True):
-    """Streams that got a change, or will. `pending`: sent and not answered, or not sent yet; `ended`: closed before an
-    answer."""
+    """Streams that were sent a change: `sent` is the sum of the others. `pending` have not answered, `ended` closed
+    before."""
 
     sent: int
     acked: int
@@ -33,7 +33,7 @@ class NackRow(msgspec.Struct, frozen=True):
 
 class ChangeRow(msgspec.Struct, frozen=True):
     """An entry of the journal. The lists are the first items, and the counts are those of all. `first_sent_seconds` and
-    `last_acked_seconds` are since the publication, null until then. `complete`: the clients do not change any more."""
+    `last_acked_seconds` are since the publication, null until then. `complete`: no client is pending."""
 
     id: str
     replica: str

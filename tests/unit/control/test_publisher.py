@@ -31,7 +31,9 @@ def publisher(engine: Engine) -> Publisher:
     cluster = LocalCluster(SETTINGS)
     federation = Federation(cluster.catalog, [], SETTINGS.cluster_policy)
     translator = make_translator(SETTINGS, federation, scope_all=False)
-    return Publisher(cluster, federation, translator, engine, make_journal(SETTINGS)[0], asyncio.Lock())
+    return Publisher(
+        cluster, federation, translator, engine, make_journal(SETTINGS, engine)[0], asyncio.Lock()
+    )
 
 
 def published(engine: Engine) -> list[str]:

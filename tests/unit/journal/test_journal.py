@@ -7,7 +7,7 @@ from steerway.commit import Absent, Commit, Put
 from steerway.config import Settings
 from steerway.control.wiring import make_engine
 from steerway.journal.entry import MAX_KEPT, MAX_NAMES, MAX_REFUSALS
-from steerway.journal.journal import EVICTIONS, MAX_BYTES, MERGE_SECONDS, SETTLE_SECONDS
+from steerway.journal.journal import EVICTIONS, FOLLOW_SECONDS, MAX_BYTES, MERGE_SECONDS, SETTLE_SECONDS
 from steerway.origin import Origin
 from steerway.sources.objects.core import ObjectKey
 from tests.unit.journal.journal_world import (
@@ -77,9 +77,20 @@ def test_counts_are_read_until_no_client_is_pending(world: World) -> None:
     world.counts[change] = Counts(change, sent=1, acked=1, last_acked_seconds=0.25)
     row = world.row(change)
     assert (row["complete"], row["clients"]["acked"], row["last_acked_seconds"]) == (True, 1, 0.25)
+    world.now += FOLLOW_SECONDS
     world.asked.clear()
     world.rows()
     assert world.asked == []
+
+
+def test_a_busy_client_may_be_sent_a_complete_change_later(world: World) -> None:
+    change = world.publish()
+    world.counts[change] = Counts(change, sent=1, acked=1)
+    world.now += SETTLE_SECONDS
+    assert world.row(change)["complete"]
+    world.counts[change] = Counts(change, sent=2, acked=1, pending=1)
+    row = world.row(change)
+    assert (row["complete"], row["clients"]["pending"]) == (False, 1)
 
 
 def test_a_change_is_not_complete_before_streams_were_woken(world: World) -> None:

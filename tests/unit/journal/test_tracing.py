@@ -12,7 +12,7 @@ import pytest
 
 from steerway.config import Settings
 from steerway.config.section.diagnostic import TracingSettings
-from steerway.control.wiring import make_journal
+from steerway.control.wiring import make_engine, make_journal
 from steerway.errors import SettingsError
 from steerway.journal import span, trace_id
 from steerway.journal.entry import Entry, Work
@@ -117,9 +117,10 @@ def test_the_sample_is_a_share_of_the_changes() -> None:
 
 def test_missing_packages_are_an_error_with_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
-    settings = Settings(tracing=TracingSettings(enabled=True))
+    settings = Settings(listen="127.0.0.1:0", tracing=TracingSettings(enabled=True))
+    engine = make_engine(settings)
     with pytest.raises(SettingsError, match=r"tracing\.enabled needs .* install steerway\[otel\]"):
-        make_journal(settings)
+        make_journal(settings, engine)
 
 
 def test_a_trace_has_a_span_for_each_step_and_its_refusals() -> None:
