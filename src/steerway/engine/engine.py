@@ -206,7 +206,7 @@ class Engine:
 
     def states(self) -> tuple[bytes, bytes]:
         """Ids of all streams as little-endian 64-bit numbers, ascending, and a byte for the state of each: the index
-        into `steerway.admin.api.stream.STATES`."""
+        into `steerway.inventory.row.client.STATES`."""
         return self._native.states()
 
     def propagations(self, changes: Sequence[int]) -> list[Propagation]:

@@ -7,7 +7,7 @@ from collections.abc import Callable
 import pytest
 from envoy.config.core.v3.base_pb2 import Node
 
-from steerway.admin.api.stream import STATES
+from steerway.inventory.row.client import STATES
 from steerway.testing.ads_client import AdsClient
 from steerway.translate.xds.type_url import CLUSTER, ENDPOINT, LISTENER
 from testbed.process.deadline import until
