@@ -116,8 +116,7 @@ class ControlPlane:
         """Start, run until a signal, drain. Each part runs until then; one that ends earlier ends the process."""
         admin = admin_server(self._settings, self._view, self._authenticators.admin_token)
         servers = [*rest_servers(self._settings, self._engine), *self._injection.servers]
-        loop = asyncio.get_running_loop()
-        telemetry.TASKS.set_function(lambda: len(asyncio.all_tasks(loop)))
+        telemetry.TASKS.set_function(lambda loop=asyncio.get_running_loop(): len(asyncio.all_tasks(loop)))
         tasks: list[asyncio.Task[None]] = []
         with Signals(self._local.reread) as signals:
             try:
@@ -171,6 +170,7 @@ class ControlPlane:
             self._absences,
             *self._traces,
             Trimmer(self._engine.kept, trim_function()),
+            self._view.inventory,
         )
 
     async def _steer(self) -> None:

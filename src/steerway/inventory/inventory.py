@@ -4,9 +4,10 @@
 kept and computed anew for services that changed; what the engine knows is read at a limited rate.
 """
 
+import asyncio
 import threading
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping
 from typing import Protocol
 
 import msgspec
@@ -17,12 +18,15 @@ from steerway.inventory import client_rows, graph, service_table
 from steerway.inventory.client_index import ClientIndex
 from steerway.inventory.client_rows import Locality, NodeDetails
 from steerway.inventory.engine_view import EngineView
-from steerway.inventory.row.client import ClientRow, ClientState, NodeRow
+from steerway.inventory.row.client import STATES, ClientRow, ClientState, NodeRow
 from steerway.inventory.row.graph import Graph, GraphEdge
 from steerway.inventory.row.service import ServiceRow
-from steerway.inventory.service_table import ServiceTable
+from steerway.inventory.service_table import ServiceFacts, ServiceTable
 from steerway.inventory.snapshot import MAX_AGE_SECONDS, Snapshot, Snapshots, states_by_stream
-from steerway.inventory.subscription_table import Subscription
+from steerway.inventory.subscription_table import Subscription, worst
+from steerway.runtime.isolation import isolated
+
+_PREPARE_SECONDS = 0.25
 
 
 class Problem(Protocol):
@@ -39,6 +43,8 @@ class Problem(Protocol):
 class Inventory:
     """`problems` returns those of all stages. `subscribers` makes the limitations of clients anew. `max_age_seconds`:
     see `Snapshots`."""
+
+    name = "inventory"
 
     def __init__(
         self,
@@ -65,10 +71,11 @@ class Inventory:
         """As of the last `observe`."""
         self._problem_counts: Mapping[str, int] = {}
         self._rows: dict[str, ServiceRow] = {}
-        self._ids: list[str] | None = None
         self._read: tuple[Snapshot, Mapping[str, int]] | None = None
         """What the rows were computed from."""
         self._changed: set[str] = set()
+        self._pending: frozenset[str] = frozenset()
+        """Services whose facts were computed since the last read."""
         self._subscribers: tuple[int, Subscribers] | None = None
 
     def touch(self, ids: Iterable[ServiceId]) -> None:
@@ -78,6 +85,14 @@ class Inventory:
     def change(self, ids: Collection[ServiceId]) -> None:
         """Services changed, appeared or went."""
         self._table.change(ids)
+
+    async def run(self) -> None:
+        """Compute what follows from the catalog soon after each change, so that no request has to; until cancelled."""
+        while True:
+            await asyncio.sleep(_PREPARE_SECONDS)
+            if self._table.touched:
+                with isolated("service"):
+                    await asyncio.to_thread(self._prepare)
 
     def observe(self) -> None:
         """Read what only the event loop may read, before rows are read in a thread."""
@@ -96,9 +111,18 @@ class Inventory:
     def services(self, ids: Collection[str] | None = None) -> list[ServiceRow]:
         """Rows by id, of these services or of all; without ages (see `aged`)."""
         with self._lock:
-            self._refresh()
-            shown = self._sorted_ids() if ids is None else sorted(self._rows.keys() & ids)
-            return [self._rows[id] for id in shown]
+            if ids is None:
+                self._refresh()
+                return [self._rows[id] for id in sorted(self._rows)]
+            self._pending |= self._table.refresh()
+            snapshot, facts = self._snapshots.read(), self._table.facts
+            return [self._row(facts[id], snapshot) for id in sorted(ids) if id in facts]
+
+    def service_ids(self) -> list[str]:
+        """The ids of all services, in their order."""
+        with self._lock:
+            self._pending |= self._table.refresh()
+            return sorted(self._table.facts)
 
     @property
     def config_age_seconds(self) -> float | None:
@@ -130,22 +154,30 @@ class Inventory:
             for id in sorted(workloads if ids is None else workloads.keys() & ids)
         ]
 
-    def client_nodes(self, node_ids: Iterable[str], state: str = "") -> list[NodeRow]:
-        """Rows of these node ids, of those in a state, without what `complete` adds. In the order of the ids."""
+    def client_states(self) -> Mapping[str, ClientState]:
+        """The worst state of each workload."""
+        groups = self._snapshots.read().groups
+        return {label: worst(group.states) for label, group in groups.items()}
+
+    def node_states(self) -> Mapping[str, ClientState]:
+        """The worst state of each node id."""
+        worst_of: dict[str, ClientState] = {}
+        states = self.states()
+        for stream in self.index.streams():
+            state = states.get(stream.stream, STATES[-1])
+            before = worst_of.get(stream.node_id)
+            if before is None or STATES.index(state) < STATES.index(before):
+                worst_of[stream.node_id] = state
+        return worst_of
+
+    def client_nodes(self, node_ids: Iterable[str]) -> list[NodeRow]:
+        """Rows of these node ids, in their order."""
         states = self.states()
         rows = []
         for node_id in node_ids:
-            streams = [
-                stream for id in self.index.of_node(node_id) if (stream := self.index.stream(id)) is not None
-            ]
-            if streams:
-                row = client_rows.node_row(node_id, streams, states, self._locality)
-                if not state or row.state == state:
-                    rows.append(row)
-        return rows
-
-    def complete(self, rows: Sequence[NodeRow]) -> list[NodeRow]:
-        """The rows with services, limitations, the last refusal and the age."""
+            known = map(self.index.stream, self.index.of_node(node_id))
+            if streams := [stream for stream in known if stream is not None]:
+                rows.append(client_rows.node_row(node_id, streams, states, self._locality))
         ids = [id for row in rows for id in self.index.of_node(row.id)]
         details = NodeDetails(self.index, self._engine.streams(ids=ids), self.subscribers())
         return [details.complete(row, self._domain) for row in rows]
@@ -185,9 +217,14 @@ class Inventory:
             self._subscribers = version, self._make_subscribers()
         return self._subscribers[1]
 
+    def _prepare(self) -> None:
+        with self._lock:
+            self._pending |= self._table.refresh()
+
     def _refresh(self) -> None:
         """Compute the rows anew whose parts are others. The caller holds the lock."""
-        touched = self._table.refresh()
+        touched = self._table.refresh() | self._pending
+        self._pending = frozenset()
         read = self._snapshots.read(), self._problem_counts
         facts_of = self._table.facts
         ids: Collection[str] = touched
@@ -197,23 +234,18 @@ class Inventory:
         for id in touched - facts_of.keys():
             if self._rows.pop(id, None) is not None:
                 self._changed.add(id)
-                self._ids = None
-        snapshot, problems = read
         for id in ids & facts_of.keys():
-            facts = facts_of[id]
-            count = sum(problems.get(name, 0) for name in facts.objects) if problems else 0
-            row = service_table.row(facts, snapshot.subscriptions.of_service(id), count)
             before = self._rows.get(id)
-            if before is None:
-                self._ids = None
-            if before != row:
+            row = self._row(facts_of[id], read[0], before)
+            # Equal rows of facts that were computed anew are no change.
+            if row is not before and row != before:
                 self._rows[id] = row
                 self._changed.add(id)
 
-    def _sorted_ids(self) -> list[str]:
-        if self._ids is None:
-            self._ids = sorted(self._rows)
-        return self._ids
+    def _row(self, facts: ServiceFacts, snapshot: Snapshot, before: ServiceRow | None = None) -> ServiceRow:
+        counts = self._problem_counts
+        problems = sum(counts.get(name, 0) for name in facts.objects) if counts else 0
+        return service_table.row(facts, snapshot.subscriptions.of_service(facts.id), problems, before)
 
 
 def object_of(problem: Problem) -> str:

@@ -15,7 +15,7 @@ from steerway.inventory.row.service import (
     ServiceRow,
     ServiceState,
 )
-from steerway.inventory.subscription_table import Subscription
+from steerway.inventory.subscription_table import Subscription, states_of
 from steerway.sources.objects.core import EndpointSlice
 
 Find = Callable[[ServiceId], Service | None]
@@ -64,6 +64,11 @@ class ServiceTable:
         for id in ids:
             self._touched[id] = None
             self._changed_at[str(id)] = self.changed_at = now
+
+    @property
+    def touched(self) -> bool:
+        """Whether `refresh` has something to do."""
+        return bool(self._touched)
 
     def refresh(self) -> frozenset[str]:
         """Compute the facts of touched services; returns their ids. In one thread at a time, any."""
@@ -181,11 +186,31 @@ def routes_of(service: Service) -> list[str]:
     return sorted({rule.route for table in tables for _, rule in table})
 
 
-def row(facts_of: ServiceFacts, subscriptions: Mapping[str, Subscription], problems: int) -> ServiceRow:
-    """A complete row, but for the age of the last change."""
-    states: Counter[str] = Counter()
-    for subscription in subscriptions.values():
-        states.update(subscription.states)
+def row(
+    facts_of: ServiceFacts,
+    subscriptions: Mapping[str, Subscription],
+    problems: int,
+    before: ServiceRow | None = None,
+) -> ServiceRow:
+    """A complete row, but for the age of the last change. `before`: the row that is returned where it is equal."""
+    same_facts = before is not None and before.ports is facts_of.ports
+    if (
+        same_facts
+        and before
+        and not (subscriptions or before.clients.workloads)
+        and before.problems == problems
+    ):
+        return before  # most of many services
+    at_least = [sum(numbers) for numbers in zip(*(s.at_least for s in subscriptions.values()), strict=True)]
+    states = states_of(at_least) if at_least else {}
+    clients = ServiceClients(at_least[-1] if at_least else 0, len(subscriptions), states)
+    state = _state(facts_of, subscriptions, states, problems)
+    if (
+        before is not None
+        and same_facts
+        and (before.clients, before.problems, before.state) == (clients, problems, state)
+    ):
+        return before
     namespace, _, name = facts_of.id.partition("/")
     return ServiceRow(
         id=facts_of.id,
@@ -196,9 +221,9 @@ def row(facts_of: ServiceFacts, subscriptions: Mapping[str, Subscription], probl
         zones=facts_of.zones,
         policies=facts_of.policies,
         routes=facts_of.routes,
-        clients=ServiceClients(states.total(), len(subscriptions), dict(states)),
+        clients=clients,
         problems=problems,
-        state=_state(facts_of, subscriptions, states, problems),
+        state=state,
         changed_age_seconds=None,
     )
 
@@ -209,7 +234,8 @@ def _state(
     states: Mapping[str, int],
     problems: int,
 ) -> ServiceState:
-    broken = any(subscription.ports & facts_of.empty_ports for subscription in subscriptions.values())
+    empty = facts_of.empty_ports
+    broken = bool(empty) and any(subscription.ports & empty for subscription in subscriptions.values())
     if broken or states.get("refused"):
         return "error"
     if problems or any(states.get(state) for state in _WARNING):

@@ -14,6 +14,7 @@ from steerway.inventory.engine_view import EdgeView
 from steerway.inventory.row.client import STATES, ClientState
 from steerway.translate.xds import type_url
 
+_ZEROS = (0,) * len(STATES)
 _ENDPOINTS = (type_url.CLUSTER, type_url.ENDPOINT)
 """Types whose clients connect to the endpoints of the port. A route may lead elsewhere."""
 
@@ -21,20 +22,41 @@ _ENDPOINTS = (type_url.CLUSTER, type_url.ENDPOINT)
 @dataclass(slots=True)
 class Subscription:
     """The streams of one workload that subscribe to names of one service. `ports`: numbers, as text, to whose
-    endpoints they connect. `subscribed`: (type_url, name). `at_least`: of each state the streams in it or a worse
-    one."""
+    endpoints they connect."""
 
     workload: str
     service: str
-    since_seconds: float = 0.0
-    subscribed: set[tuple[str, str]] = field(default_factory=set)
     ports: set[str] = field(default_factory=set)
-    at_least: list[int] = field(default_factory=lambda: [0] * len(STATES))
+    edges: list[EdgeView] = field(default_factory=list)
+    """One for each type and name."""
+    _at_least: list[int] | None = None
+
+    @property
+    def subscribed(self) -> list[tuple[str, str]]:
+        """The type URL and the name of each."""
+        return [(edge.type_url, edge.name) for edge in self.edges]
 
     @property
     def names(self) -> list[str]:
         """Each once, whatever its types."""
-        return sorted({name for _, name in self.subscribed})
+        return sorted({edge.name for edge in self.edges})
+
+    @property
+    def since_seconds(self) -> float:
+        """The age of the oldest stream."""
+        return max(edge.since_seconds for edge in self.edges)
+
+    @property
+    def at_least(self) -> list[int]:
+        """For each state the number of streams in it or a worse one."""
+        if self._at_least is None:
+            first, *others = (edge.states for edge in self.edges)
+            numbers = _at_least(first)
+            for states in others:
+                if states != first:
+                    numbers = list(map(max, numbers, _at_least(states)))
+            self._at_least = numbers
+        return self._at_least
 
     @property
     def streams(self) -> int:
@@ -45,12 +67,9 @@ class Subscription:
         """The number of streams in each state that any of them is in."""
         return states_of(self.at_least)
 
-    def add(self, edge: EdgeView) -> None:
-        """Take in one name."""
-        self.subscribed.add((edge.type_url, edge.name))
-        self.since_seconds = max(self.since_seconds, edge.since_seconds)
-        counts = itertools.accumulate(edge.states.get(state, 0) for state in STATES)
-        self.at_least = [max(pair) for pair in zip(self.at_least, counts, strict=True)]
+
+def _at_least(states: Mapping[str, int]) -> list[int]:
+    return list(itertools.accumulate(map(states.get, STATES, _ZEROS)))
 
 
 def states_of(at_least: Sequence[int]) -> dict[str, int]:
@@ -82,11 +101,21 @@ class SubscriptionTable:
         """The same the other way round."""
         namespaces: dict[str, str | None] = {}
         for edge in edges:
-            label = edge.label
+            # Each read of a native attribute makes a new object.
+            label, served, name = edge.label, edge.type_url, edge.name
             if label not in namespaces:
                 namespaces[label] = namespace_of(label)
-            if (namespace := namespaces[label]) is not None:
-                self._add(edge, namespace, domain)
+            namespace = namespaces[label]
+            if namespace is None:
+                continue
+            # Only names of listeners may be short.
+            target = find_target(served, name, namespace if served == type_url.LISTENER else "", domain)
+            if target is None:
+                continue
+            subscription = self._subscription(label, str(target.service))
+            subscription.edges.append(edge)
+            if target.port and served in _ENDPOINTS:
+                subscription.ports.add(target.port)
 
     def of_service(self, service: str) -> Mapping[str, Subscription]:
         """By workload."""
@@ -96,18 +125,9 @@ class SubscriptionTable:
         """By service."""
         return self.by_workload.get(workload, {})
 
-    def _add(self, edge: EdgeView, namespace: str, domain: str) -> None:
-        # Only names of listeners may be short.
-        asked_in = namespace if edge.type_url == type_url.LISTENER else ""
-        target = find_target(edge.type_url, edge.name, asked_in, domain)
-        if target is None:
-            return
-        service = str(target.service)
-        subscription = self.by_service[service].get(edge.label)
+    def _subscription(self, label: str, service: str) -> Subscription:
+        subscription = self.by_workload[label].get(service)
         if subscription is None:
-            subscription = Subscription(edge.label, service)
-            self.by_service[service][edge.label] = subscription
-            self.by_workload[edge.label][service] = subscription
-        subscription.add(edge)
-        if target.port and edge.type_url in _ENDPOINTS:
-            subscription.ports.add(target.port)
+            subscription = Subscription(label, service)
+            self.by_service[service][label] = self.by_workload[label][service] = subscription
+        return subscription

@@ -34,7 +34,7 @@ class Row(Protocol):
     def id(self) -> str: ...
 
 
-_R = TypeVar("_R", bound=Row)
+_R = TypeVar("_R", bound=Row | str)
 
 
 class Page(msgspec.Struct, frozen=True):
@@ -147,10 +147,9 @@ def page(
     order: Callable[[str], Any] = str,
     complete: Callable[[Sequence[_R]], Sequence[Any]] | None = None,
 ) -> bytes:
-    """The response: a page of rows, which are filtered and in the order of `order(id)`.
+    """The response: a page of rows, or of ids, which are filtered and in the order of `order(id)`.
 
-    `complete` gets the rows of the page and returns those to show, for fields that are not computed for all rows.
-    RequestError for an invalid token.
+    `complete` gets those of the page and returns the rows to show; ids need it. RequestError for an invalid token.
     """
     start = 0
     if query.after:
@@ -158,20 +157,18 @@ def page(
             after = order(query.after)
         except ValueError:
             raise RequestError(f"after is {query.after!r}: give the token next of a page") from None
-        start = bisect_right(rows, after, key=lambda row: order(row.id))
+        start = bisect_right(rows, after, key=lambda row: order(_id(row)))
     shown: Sequence[Any] = rows[start : start + query.limit]
     more = start + query.limit < len(rows)
-    token = shown[-1].id if shown and more else None
+    token = _id(shown[-1]) if shown and more else None
     if complete is not None:
         shown = complete(shown)
     items = [_selected(row, query.fields) for row in shown] if query.fields else shown
     return msgspec.json.encode({"items": items, "total": len(rows), "next": token, "replica": replica})
 
 
-def containing(rows: Iterable[_R], query: Query) -> list[_R]:
-    """Rows whose id contains the text `q`, in any case."""
-    wanted = query.q.casefold()
-    return [row for row in rows if wanted in row.id.casefold()] if wanted else list(rows)
+def _id(row: Row | str) -> str:
+    return row if isinstance(row, str) else row.id
 
 
 def _selected(row: Any, fields: Iterable[str]) -> dict[str, Any]:

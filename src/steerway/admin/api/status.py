@@ -38,7 +38,7 @@ def prepare(view: AdminView) -> Callable[[], StatusRow]:
             age_seconds=round(time.monotonic() - _STARTED, 3),
             time=datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
             config_age_seconds=rounded(config_age),
-            services=len(view.inventory.services()),
+            services=len(view.inventory.service_ids()),
             workloads=len(view.inventory.index.workloads()),
             streams=states.total(),
             states=dict(states),

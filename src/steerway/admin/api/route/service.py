@@ -27,13 +27,16 @@ _MOST_NEAREST = 5
 def operations(view: AdminView, workers: Workers) -> Iterable[Operation]:
     """`/api/v1/services` and each of them."""
 
+    def _rows(ids: Sequence[str]) -> list[ServiceRow]:
+        return view.inventory.aged(view.inventory.services(ids))
+
     async def services(request: Request) -> Response:
         query = SERVICES.parse(request.query_params)
         view.inventory.observe()
 
         def answer() -> bytes:
-            rows = selection.services(view.inventory, query)
-            return listing.page(rows, query, view.replica, complete=view.inventory.aged)
+            ids = selection.services(view.inventory, query)
+            return listing.page(ids, query, view.replica, complete=_rows)
 
         return encoded(await workers.run(answer))
 
@@ -44,8 +47,8 @@ def operations(view: AdminView, workers: Workers) -> Iterable[Operation]:
         def answer() -> bytes:
             detail = view.details.read(id)
             if detail is None:
-                known = [row.id for row in view.inventory.services()]
-                raise UnknownObjectError(f"no service is called {id}", _nearest(id, known))
+                nearest = _nearest(id, view.inventory.service_ids())
+                raise UnknownObjectError(f"no service is called {id}", nearest)
             return msgspec.json.encode(detail)
 
         return encoded(await workers.run(answer))

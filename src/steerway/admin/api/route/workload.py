@@ -34,14 +34,15 @@ def operations(view: AdminView, workers: Workers) -> Iterable[Operation]:
             nodes = NODES.parse(request.query_params)
 
             def answer_nodes() -> bytes:
-                rows = selection.nodes(view.inventory, nodes)
-                return listing.page(rows, nodes, view.replica, complete=view.inventory.complete)
+                ids = selection.nodes(view.inventory, nodes)
+                return listing.page(ids, nodes, view.replica, complete=view.inventory.client_nodes)
 
             return encoded(await workers.run(answer_nodes))
         query = CLIENTS.parse(request.query_params)
 
         def answer() -> bytes:
-            return listing.page(selection.clients(view.inventory, query), query, view.replica)
+            ids = selection.clients(view.inventory, query)
+            return listing.page(ids, query, view.replica, complete=view.inventory.clients)
 
         return encoded(await workers.run(answer))
 
@@ -68,7 +69,7 @@ def operations(view: AdminView, workers: Workers) -> Iterable[Operation]:
 
 def _detail(view: AdminView, node_id: str) -> NodeDetail:
     inventory = view.inventory
-    rows = inventory.complete(inventory.client_nodes([node_id]))
+    rows = inventory.client_nodes([node_id])
     if not rows:
         raise unknown_client(view, node_id)
     streams = view.engine.streams(resources=True, ids=inventory.index.of_node(node_id))

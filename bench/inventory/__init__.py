@@ -1,0 +1,1 @@
+"""Times of pages of the API over a large inventory."""
