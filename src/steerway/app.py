@@ -116,7 +116,7 @@ class ControlPlane:
         """Start, run until a signal, drain. Each part runs until then; one that ends earlier ends the process."""
         admin = admin_server(self._settings, self._view, self._authenticators.admin_token)
         servers = [*rest_servers(self._settings, self._engine), *self._injection.servers]
-        telemetry.TASKS.set_function(lambda loop=asyncio.get_running_loop(): len(asyncio.all_tasks(loop)))
+        telemetry.follow_tasks(asyncio.get_running_loop())
         tasks: list[asyncio.Task[None]] = []
         with Signals(self._local.reread) as signals:
             try:

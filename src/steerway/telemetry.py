@@ -3,6 +3,8 @@
 Names end with their unit; counters end in `_total` (the Prometheus client adds it).
 """
 
+import asyncio
+
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 
 REGISTRY = CollectorRegistry()
@@ -166,3 +168,8 @@ CERTIFICATE_EXPIRY = Gauge(
     ["file"],  # the Secret of the injection webhook: Secret NAMESPACE/NAME
     registry=REGISTRY,
 )
+
+
+def follow_tasks(loop: asyncio.AbstractEventLoop) -> None:
+    """Set `TASKS` to the number of tasks of a loop, at each scrape."""
+    TASKS.set_function(lambda: len(asyncio.all_tasks(loop)))
