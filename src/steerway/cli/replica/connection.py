@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import os
 import tempfile
 from collections.abc import AsyncGenerator
 from pathlib import Path
@@ -17,6 +18,7 @@ from steerway.config import HttpSettings
 from steerway.errors import SourceError, SteerwayError
 from steerway.sources.kubernetes.access import Access
 from steerway.sources.kubernetes.client import KubernetesClient
+from steerway.sources.kubernetes.namespace import detect_namespace
 
 _LOCAL = f"http://{HttpSettings.admin}"
 _PROBE_SECONDS = 2.0
@@ -117,8 +119,9 @@ async def _pods(where: Where, stack: contextlib.AsyncExitStack) -> tuple[Kuberne
         ) from None
     client = KubernetesClient(access)
     stack.push_async_callback(client.close)
-    namespaces = [where.namespace] if where.namespace is not None else [_ALL_NAMESPACES, _CHART_NAMESPACE]
-    return client, await cluster.find(client, namespaces, where.selector, where.port)
+    own = detect_namespace(os.environ, access.kubeconfigs, access.context)
+    namespaces = [where.namespace] if where.namespace else [_ALL_NAMESPACES, own, _CHART_NAMESPACE]
+    return client, await cluster.find(client, dict.fromkeys(namespaces), where.selector, where.port)
 
 
 async def _session(stack: contextlib.AsyncExitStack, socket: Path | None = None) -> aiohttp.ClientSession:
