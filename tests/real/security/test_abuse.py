@@ -78,6 +78,13 @@ class Endpoints:
 
 
 @pytest.fixture
+def processes() -> Iterator[Processes]:
+    """Every process of the test, the server as it is installed: its memory is measured."""
+    with Processes() as started:
+        yield started
+
+
+@pytest.fixture
 def changing(files: Files) -> Iterator[Endpoints]:
     """The assignment, changing."""
     with Endpoints(files) as endpoints:
