@@ -27,6 +27,7 @@ def test_every_command_has_help(steerway: Run) -> None:
         "endpoints",
         "problems",
         "changes",
+        "top",
         "describe",
         "explain",
         "diff",
