@@ -31,6 +31,7 @@ _SECTIONS = {
         "explain": "Explain the configuration of a target for a client.",
         "diff": "Show what manifests would change for clients.",
         "page": "Open the admin page.",
+        "bug-report": "Write an archive for a bug report.",
     },
     "Clients": {
         "run": "Start a program with a bootstrap.",

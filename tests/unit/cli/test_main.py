@@ -32,6 +32,7 @@ def test_every_command_has_help(steerway: Run) -> None:
         "explain",
         "diff",
         "page",
+        "bug-report",
     ]
     assert names == ["serve", "check", "crd", *views, "run", "bootstrap", "completion", "version"]
     for name in names:

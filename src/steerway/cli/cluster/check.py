@@ -44,6 +44,14 @@ async def run(where: Where, form: str, *, before: bool, release: str, injection:
     return report.conclude()
 
 
+async def document(context: Context) -> Mapping[str, Any]:
+    """The outcome of every check of an installation, as `-o json` has it."""
+    report = _Report("json")
+    async for outcome in runner.run(plan.installed(lint.objects), context):
+        report.add(outcome)
+    return report.document()
+
+
 @contextlib.asynccontextmanager
 async def _replicas(where: Where, *, before: bool) -> AsyncIterator[Replicas | None]:
     """The admin servers; None where there are none. Why they do not answer is the result of a check."""
@@ -78,7 +86,7 @@ class _Report:
     def conclude(self) -> int:
         failed = any(outcome.failed for outcome in self._outcomes)
         if self._form == "json":
-            terminal.write(json.dumps(self._document(failed=failed), indent=2, ensure_ascii=False))
+            terminal.write(json.dumps(self.document(), indent=2, ensure_ascii=False))
         else:
             done = [outcome for outcome in self._outcomes if not outcome.blocked]
             counts = Counter(result.level for outcome in done for result in outcome.results)
@@ -88,7 +96,7 @@ class _Report:
             terminal.write(("\n" if self._section else "") + ", ".join(signs))
         return ExitCode.FAILURE if failed else ExitCode.OK
 
-    def _document(self, *, failed: bool) -> Mapping[str, Any]:
+    def document(self) -> Mapping[str, Any]:
         sections: dict[str, list[dict[str, Any]]] = {}
         for outcome in self._outcomes:
             results = [
@@ -103,7 +111,7 @@ class _Report:
             check = {"name": outcome.check.name, "link": outcome.check.link, "results": results}
             sections.setdefault(outcome.section, []).append(check)
         return {
-            "ok": not failed,
+            "ok": not any(outcome.failed for outcome in self._outcomes),
             "sections": [{"title": title, "checks": checks} for title, checks in sections.items()],
         }
 

@@ -15,15 +15,19 @@ from steerway.cli import terminal
 @click.option("--json", "as_json", is_flag=True, help="The same as JSON")
 def version(verbose: bool, as_json: bool) -> None:
     """Print the version of steerway, and with -v those of what it stands on."""
-    parts = {"steerway": __version__}
-    if verbose or as_json:
-        parts |= {
-            "python": platform.python_version(),
-            "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
-            **{name: installed(name) for name in ("protobuf", "xds-protos", "aiohttp", "msgspec")},
-        }
+    shown = parts() if verbose or as_json else {"steerway": __version__}
     if as_json:
-        terminal.write(json.dumps(parts, indent=2))
+        terminal.write(json.dumps(shown, indent=2))
     else:
-        for name, value in parts.items():
+        for name, value in shown.items():
             terminal.write(f"{name} {value}")
+
+
+def parts() -> dict[str, str]:
+    """Versions by name."""
+    return {
+        "steerway": __version__,
+        "python": platform.python_version(),
+        "platform": f"{platform.system()} {platform.release()} {platform.machine()}",
+        **{name: installed(name) for name in ("protobuf", "xds-protos", "aiohttp", "msgspec")},
+    }

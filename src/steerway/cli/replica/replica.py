@@ -52,15 +52,19 @@ class Replica:
 
     async def get(self, path: str, params: Params) -> Document:
         """The document of a path. Raises SourceError, UnknownServiceError and TranslateError."""
+        return self._decoded(await self.body(path, params))
+
+    async def body(self, path: str, params: Params) -> bytes:
+        """The content of a path, which need not be JSON. Raises as `get`."""
         timeout = aiohttp.ClientTimeout(ANSWER_SECONDS, sock_connect=_CONNECT_SECONDS)
         try:
             async with self._request(path, params, timeout) as response:
-                body = await response.read()
+                body: bytes = await response.read()
                 if response.status != 200:
                     raise self._refusal(path, response.status, body)
         except (aiohttp.ClientError, OSError, TimeoutError) as error:
             raise self._unreachable(error) from None
-        return self._decoded(body)
+        return body
 
     async def items(self, path: str, params: Params) -> Document:
         """The document of a list with the items of all pages. Raises as `get`."""
