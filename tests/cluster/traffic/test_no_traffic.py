@@ -1,5 +1,6 @@
 """The guide "Why does this pod get no traffic?": each command names the cause on a real cluster."""
 
+import json
 import re
 import subprocess
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from testbed.cluster.cluster import Cluster
 from testbed.cluster.namespace import Namespace
 from testbed.cluster.workload import deployment
 from testbed.manifest import Manifest
+from testbed.process.browser import Browser
 from testbed.process.control_plane import ControlPlane
 from testbed.process.deadline import PATIENCE_SECONDS, until
 from testbed.process.process import Processes, installed
@@ -49,27 +51,25 @@ def _containers(manifest: Manifest) -> list[dict[str, Any]]:
     return containers
 
 
-@pytest.fixture
-def shop(cluster: Cluster, tmp_path: Path) -> Iterator[Namespace]:
-    """The namespace of the guide, with everything in it."""
-    created = Namespace(cluster, tmp_path, "shop")
-    created.api.apply(*manifests())
-    yield created
-    created.delete()
-
-
-@pytest.fixture
-def plane(shop: Namespace, processes: Processes) -> Iterator[ControlPlane]:
-    """A control plane without one permission, when Kubernetes has made the endpoints."""
-    account = shop.account()
-    account.allow("services", "endpointslices", "pods", "nodes", *KINDS, everywhere=True)
-    kubeconfig = str(account.kubeconfig())
-    options = ["--kubernetes", "--kubeconfig", kubeconfig, "--namespace", "all", "--admin", _ADMIN]
-    started = ControlPlane(processes, [*options, "--topology", "zone"])
-    until(started.ready, lambda: f"ready: {started.get('/readyz')}")
-    until(lambda: _settled(started), "the endpoints of the guide")
-    yield started
-    started.close()
+@pytest.fixture(scope="module")
+def plane(cluster: Cluster, kinds: None, tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
+    """A control plane without one permission, when Kubernetes has made the endpoints of the guide."""
+    del kinds
+    with cluster.network.entered():
+        shop = Namespace(cluster, tmp_path_factory.mktemp("shop"), "shop")
+        shop.api.apply(*manifests())
+        account = shop.account()
+        account.allow("services", "endpointslices", "pods", "nodes", *KINDS, everywhere=True)
+        source = ["--kubernetes", "--kubeconfig", str(account.kubeconfig()), "--namespace", "all"]
+    with Processes() as processes:
+        with cluster.network.entered():
+            started = ControlPlane(processes, [*source, "--admin", _ADMIN, "--topology", "zone"])
+            until(started.ready, lambda: f"ready: {started.get('/readyz')}")
+            until(lambda: _settled(started), "the endpoints of the guide")
+        yield started
+        started.close()
+    with cluster.network.entered():
+        shop.delete()
 
 
 def _settled(plane: ControlPlane) -> bool:
@@ -100,11 +100,39 @@ def test_each_command_names_the_cause() -> None:
     for block in COMMANDS:
         output = _run(block.text.split())
         (shown,) = markdown.blocks(GUIDE, "text", block.heading)
-        for line in shown.text.splitlines():
-            pattern = ".*".join(map(re.escape, line.split("…")))
-            if not re.search(pattern, output):
-                missing.append(f"{block.heading}: {line!r} is not in\n{output}")
+        missing += [
+            f"{block.heading}: {line!r} is not in\n{output}"
+            for line in shown.text.splitlines()
+            if not re.search(_pattern(line), output)
+        ]
     assert not missing, "\n".join(missing)
+
+
+@pytest.mark.needs("browser")
+@pytest.mark.usefixtures("plane")
+def test_each_view_of_the_page_names_the_cause(tmp_path: Path) -> None:
+    """One of the lines that the guide shows is a text of the page."""
+    links = re.findall(r"^On the page: `(#/.*)`\.$", GUIDE.read_text(), re.MULTILINE)
+    assert len(links) == len(COMMANDS)
+    with Browser(tmp_path, {}) as browser:
+        assert browser.open(f"http://{_ADMIN}/") == 200
+        for link, block in zip(links, COMMANDS, strict=True):
+            (shown,) = markdown.blocks(GUIDE, "text", block.heading)
+            patterns = [_pattern(re.sub(r"^(✗|-|error:) ", "", line)) for line in shown.text.splitlines()]
+            browser.evaluate(f"location.hash = {json.dumps(link)}")
+
+            def named(patterns: list[str] = patterns) -> bool:
+                text = " ".join(browser.evaluate("document.body.innerText").split())
+                return any(re.search(pattern, text) for pattern in patterns)
+
+            until(
+                named, lambda link=link: f"the cause at {link}: {browser.evaluate('document.body.innerText')}"
+            )
+
+
+def _pattern(line: str) -> str:
+    """A regular expression of a line, in which `…` stands for what differs from run to run."""
+    return ".*".join(map(re.escape, line.split("…")))
 
 
 def _run(command: list[str]) -> str:
