@@ -36,7 +36,7 @@ def _backends(addresses: list[str]) -> list[Manifest]:
     return made
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def world(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Prometheus]:
     """Everything that a panel shows has happened: calls, a change, a NACK, an absent name, a problem."""
     directory = tmp_path_factory.mktemp("dashboard")
