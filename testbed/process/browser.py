@@ -77,7 +77,7 @@ class Browser:
     def __enter__(self) -> Self:
         target = self._call("Target.createTarget", url="about:blank")["targetId"]
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
-        for domain in ("Page", "Network", "Log"):
+        for domain in ("Page", "Network", "Log", "Runtime"):
             self._call(f"{domain}.enable")
         return self
 
@@ -143,6 +143,13 @@ class Browser:
         cookies: list[dict[str, Any]] = self._call("Network.getCookies")["cookies"]
         return cookies
 
+    def reload(self) -> None:
+        """Load the page again, as a user does: the address keeps its fragment."""
+        self._events.clear()
+        self._call("Page.reload")
+        while not any(event["method"] == "Page.loadEventFired" for event in self._events):
+            self._next()
+
     def requests(self) -> list[str]:
         """The URLs of all requests since `open`, those of `data:` and the like too."""
         sent = (event["params"] for event in self._events if event["method"] == "Network.requestWillBeSent")
@@ -152,6 +159,16 @@ class Browser:
         """The console's messages about the page's Content-Security-Policy since `open`."""
         entries = (event["params"]["entry"] for event in self._events if event["method"] == "Log.entryAdded")
         return [entry["text"] for entry in entries if entry["source"] == "security"]
+
+    def failures(self) -> list[str]:
+        """Uncaught exceptions of scripts since `open`."""
+        thrown = (event["params"] for event in self._events if event["method"] == "Runtime.exceptionThrown")
+        return [json.dumps(entry["exceptionDetails"].get("exception", entry)) for entry in thrown]
+
+    def clear(self) -> None:
+        """Leave the page, and forget cookies and what pages have stored."""
+        self._call("Network.clearBrowserCookies")
+        self._call("Page.navigate", url="about:blank")
 
     def _call(self, method: str, **parameters: Any) -> dict[str, Any]:
         number = next(self._numbers)

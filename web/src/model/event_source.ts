@@ -39,6 +39,7 @@ export class Events {
   private abort = new AbortController();
   private closed = false;
   private failures = 0;
+  private hurry = false;
   private wake: () => void = () => undefined;
 
   constructor(
@@ -57,6 +58,7 @@ export class Events {
   /** Connect now instead of after the delay. */
   retry(): void {
     this.failures = 0;
+    this.hurry = true;
     this.wake();
   }
 
@@ -68,14 +70,20 @@ export class Events {
       if (this.failures > 0 || this.connection.value === "live") this.connection.value = "stale";
       const delay = Math.min(LONGEST_DELAY_MS, FIRST_DELAY_MS * 2 ** this.failures) * (0.75 + Math.random() / 2);
       this.failures += 1;
-      await new Promise<void>((resolve) => {
-        const timer = setTimeout(resolve, delay);
-        this.wake = () => {
-          clearTimeout(timer);
-          resolve();
-        };
-      });
+      if (!this.hurry) await this.pause(delay);
+      this.hurry = false;
     }
+  }
+
+  /** Wait, unless `wake` is called. */
+  private pause(milliseconds: number): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, milliseconds);
+      this.wake = () => {
+        clearTimeout(timer);
+        resolve();
+      };
+    });
   }
 
   /** One connection, until it ends; returns why. */

@@ -5,6 +5,9 @@ import { go, link, route } from "./route";
 import { setTheme, theme } from "./theme";
 
 const SEQUENCE_MS = 1500;
+/** What takes the arrows in a view, and how many frames it may take until it is there. */
+const LIST = ".main > .table, .split > .table, .matrix, .graph";
+const FRAMES = 180;
 
 export interface Target {
   view: string;
@@ -38,8 +41,15 @@ export function listen(views: readonly Target[]): void {
 
 /** A view, with the focus on its list, so that the arrows work at once. */
 function open(view: string): void {
+  const old = document.querySelector(LIST);
   go(link(view));
-  requestAnimationFrame(() => requestAnimationFrame(() => document.querySelector<HTMLElement>(".table-body, .matrix, .graph")?.focus({ preventScroll: true })));
+  let frames = FRAMES;
+  const focus = (): void => {
+    const list = document.querySelector<HTMLElement>(LIST);
+    if (list && list !== old) list.focus({ preventScroll: true });
+    else if (frames-- > 0 && location.hash === link(view)) requestAnimationFrame(focus);
+  };
+  requestAnimationFrame(focus);
 }
 
 function search(): void {
@@ -65,7 +75,7 @@ function escape(target: EventTarget | null): void {
 
 /** The first arrow outside of a list moves the focus into it. */
 function intoList(event: KeyboardEvent): void {
-  const list = document.querySelector<HTMLElement>(".table-body");
+  const list = document.querySelector<HTMLElement>(LIST);
   if (!list || list.contains(document.activeElement) || document.activeElement?.closest(".graph, .timeline, .matrix")) return;
   event.preventDefault();
   list.focus();

@@ -13,6 +13,7 @@ export function Dialog({ label, children }: { label: string; children: Component
     <dialog
       ref={dialog}
       aria-label={label}
+      onKeyDown={(event) => event.key === "Escape" && dialog.current?.close()}
       onClose={() => (overlay.value = "")}
       onClick={(event) => event.target === dialog.current && dialog.current?.close()}
     >

@@ -3,7 +3,7 @@
 import { useEffect, useState } from "preact/hooks";
 import { route, setQuery } from "../model/route";
 
-const DELAY_MS = 80;
+const DELAY_MS = 40;
 
 /** The value of a parameter of the view. */
 export const parameter = (name: string): string => route.value.query.get(name) ?? "";

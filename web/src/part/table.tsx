@@ -61,7 +61,7 @@ export function Table<T>(props: TableProps<T>) {
       const next = Math.max(0, Math.min(sorted.length - 1, active + step));
       setActive(next);
       reveal(body.current, next * rowHeight, rowHeight);
-    } else if (event.key === "Enter" && row && href && event.target === body.current) {
+    } else if (event.key === "Enter" && row && href && event.target === event.currentTarget) {
       location.hash = href(row);
     }
   }
@@ -70,7 +70,16 @@ export function Table<T>(props: TableProps<T>) {
   const prefix = useMemo(() => `row-${Math.random().toString(36).slice(2)}`, []);
   const tall = most === undefined ? {} : { maxHeight: `${most * rowHeight}px` };
   return (
-    <div class={`table${most === undefined ? " table-fill" : ""}`} role="grid" aria-label={props.label} aria-rowcount={total + 1} aria-colcount={columns.length}>
+    <div
+      class={`table${most === undefined ? " table-fill" : ""}`}
+      role="grid"
+      tabIndex={0}
+      aria-label={props.label}
+      aria-rowcount={total + 1}
+      aria-colcount={columns.length}
+      aria-activedescendant={active >= first && active < last ? `${prefix}-${active}` : undefined}
+      onKeyDown={move}
+    >
       <div role="rowgroup" class="table-head">
         <div role="row" class="row" aria-rowindex={1} style={{ gridTemplateColumns: tracks }}>
           {columns.map((column) => (
@@ -81,13 +90,10 @@ export function Table<T>(props: TableProps<T>) {
       <div
         ref={body}
         role="rowgroup"
-        aria-label={`Rows of ${props.label}`}
         class="table-body"
-        tabIndex={0}
+        tabIndex={-1}
         style={tall}
-        aria-activedescendant={sorted[active] ? `${prefix}-${active}` : undefined}
         onScroll={(event) => setTop(event.currentTarget.scrollTop)}
-        onKeyDown={move}
       >
         {sorted.length === 0 ? (
           <div role="row" class="row-empty">

@@ -36,7 +36,7 @@ const COLUMNS: readonly Column<Row>[] = [
     ),
     sort: (row) => `${STATES.indexOf(row.state)}${row.id}`,
   },
-  { key: "kind", title: "Kind", width: "7rem", from: 1040, cell: (row) => <span class="dim">{row.kind ?? "–"}</span>, sort: (row) => row.kind ?? "" },
+  { key: "kind", title: "Kind", width: "7rem", from: 1180, cell: (row) => <span class="dim">{row.kind ?? "–"}</span>, sort: (row) => row.kind ?? "" },
   {
     key: "streams",
     title: "Streams",
@@ -50,10 +50,10 @@ const COLUMNS: readonly Column<Row>[] = [
     sort: (row) => row.streams,
   },
   { key: "detail", title: "Not in sync", width: "minmax(9rem, 1.2fr)", from: 760, cell: (row) => <StateCounts states={row.states} worst /> },
-  { key: "libraries", title: "Libraries", width: "minmax(8rem, 1.2fr)", from: 980, cell: (row) => <span class="clip">{Object.keys(row.libraries).join(", ")}</span>, sort: (row) => Object.keys(row.libraries).join() },
+  { key: "libraries", title: "Libraries", width: "minmax(8rem, 1.4fr)", from: 1000, cell: (row) => <span class="clip">{Object.keys(row.libraries).join(", ")}</span>, sort: (row) => Object.keys(row.libraries).join() },
   { key: "services", title: "Services", width: "5.5rem", right: true, from: 620, cell: (row) => count(row.services), sort: (row) => row.services },
   { key: "limitations", title: "Limitations", width: "6.5rem", right: true, from: 860, cell: (row) => (row.limitations ? <b class="t-warning">{row.limitations}</b> : <span class="dim">0</span>), sort: (row) => row.limitations },
-  { key: "unacked", title: "Unacknowledged", width: "8rem", right: true, from: 1140, cell: (row) => <Age seconds={row.oldest_unacked_seconds} at={row.at} />, sort: (row) => row.oldest_unacked_seconds ?? -1 },
+  { key: "unacked", title: "Unacknowledged", width: "8.5rem", right: true, from: 1320, cell: (row) => <Age seconds={row.oldest_unacked_seconds} at={row.at} />, sort: (row) => row.oldest_unacked_seconds ?? -1 },
   { key: "age", title: "Connected", width: "6.5rem", right: true, from: 560, cell: (row) => <Age seconds={row.age_seconds} at={row.at} />, sort: (row) => row.age_seconds - row.at / 1000 },
 ];
 
@@ -74,7 +74,7 @@ export const NODE_COLUMNS: readonly Column<NodeRow>[] = [
   { key: "address", title: "Address", width: "10rem", from: 1040, cell: (row) => <code class="clip">{row.address}</code> },
   { key: "streams", title: "Streams", width: "5rem", right: true, from: 640, cell: (row) => count(row.streams) },
   { key: "services", title: "Services", width: "5.5rem", right: true, from: 700, cell: (row) => count(row.services) },
-  { key: "nack", title: "Refusal", width: "minmax(6rem, 1fr)", from: 1140, cell: (row) => row.nack && <span class="t-refused clip" title={row.nack}>{row.nack}</span> },
+  { key: "nack", title: "Refusal", width: "minmax(6rem, 1fr)", from: 1240, cell: (row) => row.nack && <span class="t-refused clip" title={row.nack}>{row.nack}</span> },
   { key: "age", title: "Connected", width: "6.5rem", right: true, cell: (row) => <Age seconds={row.age_seconds} at={row.at} /> },
 ];
 

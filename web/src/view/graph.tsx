@@ -12,7 +12,7 @@ import { useSize } from "../part/table";
 import { layered } from "../picture/layers";
 
 const BOX = { width: 196, height: 30 };
-const ACROSS = 300;
+const ACROSS = 262;
 const DOWN = 40;
 const THIN = 12;
 const MOST = 240;
@@ -94,7 +94,7 @@ function Picture({ lines, grouped }: { lines: Line[]; grouped: boolean }) {
   }, [shape]);
   const drawn = lines.filter((line) => line.from !== line.to);
   const [width, height] = [layout.width - ACROSS + BOX.width + 2 * MARGIN, layout.height + 2 * MARGIN];
-  const fit = Math.max(0.55, Math.min(1.15, (size.width - 4) / width));
+  const fit = Math.max(0.7, Math.min(1.15, (size.width - 4) / width, Math.max(0.9, (size.height - 4) / height)));
   const scale = zoom ?? fit;
   const near = new Set(hover ? drawn.filter((line) => line.from === hover || line.to === hover).flatMap((line) => [line.from, line.to]) : []);
   const dim = (name: string) => hover !== "" && name !== hover && !near.has(name);
@@ -114,7 +114,7 @@ function Picture({ lines, grouped }: { lines: Line[]; grouped: boolean }) {
     >
       <div class="zoom" role="group" aria-label="Zoom">
         <button type="button" aria-label="Smaller" onClick={() => setZoom(Math.max(0.2, scale / 1.2))}>−</button>
-        <button type="button" aria-label="Fit" onClick={() => setZoom(null)}>{Math.round(scale * 100)} %</button>
+        <button type="button" aria-label={`${Math.round(scale * 100)} %: fit`} onClick={() => setZoom(null)}>{Math.round(scale * 100)} %</button>
         <button type="button" aria-label="Larger" onClick={() => setZoom(Math.min(2, scale * 1.2))}>+</button>
       </div>
       <svg viewBox={`0 0 ${width} ${height}`} width={width * scale} height={height * scale} role="group" aria-label={`${layout.position.size} boxes, ${drawn.length} lines`}>

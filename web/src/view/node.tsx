@@ -91,7 +91,7 @@ function Type({ part, at, query }: TypeProps) {
   const rows = rowsOf(part);
   const shown = filter ? rows.filter((row) => matches(row.name.toLowerCase(), filter)) : rows;
   return (
-    <details class="type" open={part.state !== "in_sync" || rows.length <= 12}>
+    <details class="type" open={part.state !== "in_sync" || rows.length <= 8}>
       <summary>
         <Icon of={part.state} labelled /> <b>{part.type}</b> <span class="dim">{part.wildcard ? "all names" : counted(rows.length, "name")}</span>
         <span class="versions">
@@ -135,5 +135,5 @@ const COLUMNS = (type: string, at: number, query: Record<string, string | null>)
   { key: "status", title: "Status", width: "minmax(6rem, 1.6fr)", cell: (row) => <span class={`clip t-${row.look}`} title={row.error ?? ""}>{row.error ?? (row.status || STATE_TEXT[row.look])}</span> },
   { key: "version", title: "Version", width: "9rem", from: 640, cell: (row) => <code class="clip">{row.version || "–"}</code> },
   { key: "sent", title: "Sent", width: "5rem", right: true, from: 520, cell: (row) => <Age seconds={row.sent_age_seconds} at={at} /> },
-  { key: "explain", title: "", width: "5rem", right: true, cell: (row) => TARGET_TYPES.has(type) && <a href={link("explain", "", { target: row.name, ...query })}>explain</a> },
+  { key: "explain", title: "Explain", width: "5rem", right: true, cell: (row) => TARGET_TYPES.has(type) && <a class="text-link" href={link("explain", "", { target: row.name, ...query })}>explain</a> },
 ];

@@ -140,7 +140,7 @@ def _message(topic: str, data: Any) -> str:
 def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
     """The address of the application on a port of loopback, in a thread."""
     config = uvicorn.Config(
-        app, host="127.0.0.1", port=port, log_level="error", lifespan="off", timeout_graceful_shutdown=0
+        app, host="127.0.0.1", port=port, log_level="critical", lifespan="off", timeout_graceful_shutdown=0
     )
     server = uvicorn.Server(config)
     socket = config.bind_socket()
