@@ -36,8 +36,8 @@ def test_every_command_has_help(steerway: Run) -> None:
     ]
     assert names == ["serve", "check", "crd", *views, "run", "bootstrap", "completion", "version"]
     for name in names:
-        code, out, _ = steerway(name, "-h")
-        assert code == 0
+        code, out, err = steerway(name, "-h")
+        assert (code, err) == (0, "")
         assert out.startswith(f"Usage: steerway {name}")
     assert "Exit codes: 0" in steerway("--help")[1]
 

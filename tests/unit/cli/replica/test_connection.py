@@ -72,7 +72,7 @@ def completed(words: str, incomplete: str) -> list[str]:
     name, *arguments = words.split()
     command = cli.get_command(click.Context(cli), name)
     assert command is not None
-    with click.Context(cli, info_name="steerway") as root:
+    with click.Context(cli, info_name="steerway", **cli.context_settings) as root:
         context = command.make_context(name, arguments, parent=root, resilient_parsing=True)
     argument = next(parameter for parameter in command.params if isinstance(parameter, click.Argument))
     return [item.value for item in argument.shell_complete(context, incomplete)]
