@@ -35,7 +35,7 @@ SBOM := build/sbom
 DOCS := build/docs-venv
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help demo test test-long test-lane-1 test-lane-2 test-lane-3 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-start bench-policy bench-moves bench-files bench-hostile bench-soak mutants settings-doc capability-doc chart docs audit sbom cluster cluster-stop debian constraints wheel sdist wheel-check sdist-check version notes rootfs image lowest clean tools
+.PHONY: help demo test test-long test-lane-1 test-lane-2 test-lane-3 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-start bench-policy bench-moves bench-files bench-viewers bench-hostile bench-soak mutants settings-doc capability-doc chart docs audit sbom cluster cluster-stop debian constraints wheel sdist wheel-check sdist-check version notes rootfs image lowest clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -246,6 +246,9 @@ bench-moves: build ## Calls lost while a Service is replaced in one step, beside
 
 bench-files: build ## What a change of a 10 MB manifest file costs, and how long it stops the event loop (a minute; needs nothing else)
 	$(BIN)/python -m bench.files $(ARGS)
+
+bench-viewers: build ## What viewers of the admin server cost (a minute; ARGS='--streams 20000 --services 5000'; needs nothing else)
+	$(BIN)/python -m bench.viewers $(ARGS)
 
 bench-hostile: build ## What one hostile client costs the others (two minutes; ARGS='--kind pods --seconds 20')
 	$(BIN)/python -m bench.hostile $(ARGS)
