@@ -24,6 +24,7 @@ from steerway.inventory.row.service import ServiceRow
 from steerway.inventory.service_table import ServiceFacts, ServiceTable
 from steerway.inventory.snapshot import MAX_AGE_SECONDS, Snapshot, Snapshots, states_by_stream
 from steerway.inventory.subscription_table import Subscription, worst
+from steerway.runtime import garbage
 from steerway.runtime.isolation import isolated
 
 _PREPARE_SECONDS = 0.25
@@ -103,7 +104,7 @@ class Inventory:
 
     def changed_services(self) -> Collection[str]:
         """The ids of services whose rows changed or went since the last call."""
-        with self._lock:
+        with self._lock, garbage.load():
             self._refresh()
             changed, self._changed = self._changed, set()
             return changed
@@ -112,7 +113,8 @@ class Inventory:
         """Rows by id, of these services or of all; without ages (see `aged`)."""
         with self._lock:
             if ids is None:
-                self._refresh()
+                with garbage.load():
+                    self._refresh()
                 return [self._rows[id] for id in sorted(self._rows)]
             self._pending |= self._table.refresh()
             snapshot, facts = self._snapshots.read(), self._table.facts
@@ -218,7 +220,7 @@ class Inventory:
         return self._subscribers[1]
 
     def _prepare(self) -> None:
-        with self._lock:
+        with self._lock, garbage.load():
             self._pending |= self._table.refresh()
 
     def _refresh(self) -> None:

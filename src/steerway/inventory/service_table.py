@@ -235,7 +235,9 @@ def _state(
     problems: int,
 ) -> ServiceState:
     empty = facts_of.empty_ports
-    broken = bool(empty) and any(subscription.ports & empty for subscription in subscriptions.values())
+    broken = bool(empty) and any(
+        not empty.isdisjoint(subscription.ports) for subscription in subscriptions.values()
+    )
     if broken or states.get("refused"):
         return "error"
     if problems or any(states.get(state) for state in _WARNING):

@@ -10,6 +10,7 @@ from steerway.inventory.client_index import ClientIndex
 from steerway.inventory.engine_view import EngineView, GroupView
 from steerway.inventory.row.client import STATES, ClientState
 from steerway.inventory.subscription_table import SubscriptionTable
+from steerway.runtime import garbage
 
 MAX_AGE_SECONDS = 0.5
 """A read of 40,000 streams takes a part of that: counts in lists are older by this time at the most."""
@@ -44,7 +45,9 @@ class Snapshots:
         """The last snapshot, or a new one where that is too old."""
         with self._lock:
             if self._last is None or time.monotonic() >= self._due:
-                self._last = self._new()
+                # Thousands of objects without cycles: a collection would stop all threads for nothing.
+                with garbage.load():
+                    self._last = self._new()
                 self._due = time.monotonic() + self._max_age_seconds
             return self._last
 

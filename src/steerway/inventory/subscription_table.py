@@ -22,14 +22,14 @@ _ENDPOINTS = (type_url.CLUSTER, type_url.ENDPOINT)
 @dataclass(slots=True)
 class Subscription:
     """The streams of one workload that subscribe to names of one service. `ports`: numbers, as text, to whose
-    endpoints they connect."""
+    endpoints they connect. The garbage collector does not follow tuples of these: there are many."""
 
     workload: str
     service: str
-    ports: set[str] = field(default_factory=set)
+    ports: tuple[str, ...] = ()
     edges: list[EdgeView] = field(default_factory=list)
     """One for each type and name."""
-    _at_least: list[int] | None = None
+    _at_least: tuple[int, ...] | None = None
 
     @property
     def subscribed(self) -> list[tuple[str, str]]:
@@ -47,14 +47,14 @@ class Subscription:
         return max(edge.since_seconds for edge in self.edges)
 
     @property
-    def at_least(self) -> list[int]:
+    def at_least(self) -> tuple[int, ...]:
         """For each state the number of streams in it or a worse one."""
         if self._at_least is None:
             first, *others = (edge.states for edge in self.edges)
             numbers = _at_least(first)
             for states in others:
                 if states != first:
-                    numbers = list(map(max, numbers, _at_least(states)))
+                    numbers = tuple(map(max, numbers, _at_least(states)))
             self._at_least = numbers
         return self._at_least
 
@@ -68,8 +68,8 @@ class Subscription:
         return states_of(self.at_least)
 
 
-def _at_least(states: Mapping[str, int]) -> list[int]:
-    return list(itertools.accumulate(map(states.get, STATES, _ZEROS)))
+def _at_least(states: Mapping[str, int]) -> tuple[int, ...]:
+    return tuple(itertools.accumulate(map(states.get, STATES, _ZEROS)))
 
 
 def states_of(at_least: Sequence[int]) -> dict[str, int]:
@@ -114,8 +114,8 @@ class SubscriptionTable:
                 continue
             subscription = self._subscription(label, str(target.service))
             subscription.edges.append(edge)
-            if target.port and served in _ENDPOINTS:
-                subscription.ports.add(target.port)
+            if served in _ENDPOINTS and target.port and target.port not in subscription.ports:
+                subscription.ports = (*subscription.ports, target.port)
 
     def of_service(self, service: str) -> Mapping[str, Subscription]:
         """By workload."""
