@@ -118,7 +118,8 @@ class Inventory:
                 return [self._rows[id] for id in sorted(self._rows)]
             self._pending |= self._table.refresh()
             snapshot, facts = self._snapshots.read(), self._table.facts
-            return [self._row(facts[id], snapshot) for id in sorted(ids) if id in facts]
+            rows = self._rows
+            return [self._row(facts[id], snapshot, rows.get(id)) for id in sorted(ids) if id in facts]
 
     def service_ids(self) -> list[str]:
         """The ids of all services, in their order."""
