@@ -12,11 +12,11 @@ from testbed.certificate import Authority, Certified
 from testbed.cluster.cluster import Cluster
 from testbed.helm.tools import Tools
 from tests.cluster.check.checker import Checker
-from tests.cluster.install.conftest import helmbox, tools
+from tests.cluster.install.conftest import tools
 from tests.cluster.install.installed import RUN, Installed, create_namespace
 from tests.support.chart.kustomize_base import CHART
 
-__all__ = ["helmbox", "tools"]
+__all__ = ["tools"]
 
 _NUMBERS = itertools.count(1)
 SECRET = "steerway-tls"

@@ -39,11 +39,17 @@ def test_a_healthy_installation_passes(release: Release, cluster: Cluster) -> No
         for section in document["sections"]
         for check in section["checks"]
         for result in check["results"]
-        if check["name"] not in ("objects", "health", "client-libraries")
+        if check["name"] != "objects"
     ]
-    assert len(results) > 18
-    assert [result for result in results if result[1] != "ok"] == []
+    assert len(results) > 20
+    # What replicas report may be about objects of other tests.
+    wrong = [result for result in results if result[1] != "ok" and not _is_foreign(result[2])]
+    assert wrong == [("client-libraries", "skipped", "no client is connected")]
     assert document["ok"] == (done.returncode == 0)
+
+
+def _is_foreign(text: str) -> bool:
+    return text.startswith("replica steerway-") and "reports" in text and text.endswith("problems")
 
 
 def test_a_permission_that_is_missing(release: Release) -> None:

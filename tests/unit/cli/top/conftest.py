@@ -5,47 +5,17 @@ from contextlib import AbstractAsyncContextManager, ExitStack, asynccontextmanag
 from pathlib import Path
 
 import pytest
-from textual.pilot import Pilot
-from textual.widgets import DataTable
 
 from steerway.cli.replica.connection import connect
 from steerway.cli.replica.options import Where
 from steerway.cli.top.app import TopApp
 from steerway.cli.top.feed import Feed
 from steerway.cli.top.model import Model
-from testbed.process.deadline import PATIENCE_SECONDS
 from tests.support.admin_replica import AdminReplica, Document
+from tests.support.top_terminal import TopTerminal
 from tests.unit.cli.view.conftest import change, listed, node, service, status, workload
 
-Open = Callable[..., AbstractAsyncContextManager["Terminal"]]
-
-
-class Terminal:
-    """The application with its pilot."""
-
-    def __init__(self, app: TopApp, pilot: Pilot[None], model: Model) -> None:
-        self.app, self.pilot, self.model = app, pilot, model
-
-    def lines(self) -> list[str]:
-        """The rows of the table, cells separated by spaces."""
-        table = self.app.screen_stack[0].query_one(DataTable)
-        return [" ".join(map(str, table.get_row_at(index))) for index in range(table.row_count)]
-
-    def text(self, selector: str) -> str:
-        """What a widget of the screen shows."""
-        return str(self.app.screen.query_one(selector).render())
-
-    async def press(self, *keys: str) -> None:
-        await self.pilot.press(*keys)
-
-    async def until(self, condition: Callable[[], object], what: str) -> None:
-        """Wait while the application runs."""
-        for _ in range(int(PATIENCE_SECONDS * 20)):
-            if condition():
-                return
-            await self.pilot.pause(0.05)
-        screen = [str(widget.render()) for widget in self.app.screen.query("Static")]
-        raise AssertionError(f"{what}: {self.lines()}, {screen}")
+Open = Callable[..., AbstractAsyncContextManager[TopTerminal]]
 
 
 def publish(replica: AdminReplica, name: str, *services: Document) -> None:
@@ -101,11 +71,11 @@ def open_top(tmp_path: Path) -> Open:
     """Runs the application: `async with open_top() as terminal`, by default on the pair."""
 
     @asynccontextmanager
-    async def run(*addresses: str, size: tuple[int, int] = (140, 30)) -> AsyncIterator[Terminal]:
+    async def run(*addresses: str, size: tuple[int, int] = (140, 30)) -> AsyncIterator[TopTerminal]:
         chosen = addresses or tuple(f"unix:{tmp_path / name}" for name in ("first", "second"))
         model = Model()
         app = TopApp(Feed(lambda: connect(where(*chosen)), model, search=False), model)
         async with app.run_test(size=size) as pilot:
-            yield Terminal(app, pilot, model)
+            yield TopTerminal(app, pilot)
 
     return run

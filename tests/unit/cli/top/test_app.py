@@ -6,11 +6,12 @@ from textual.widgets import DataTable
 
 from steerway.cli.top.screen import TextScreen
 from tests.support.admin_replica import AdminReplica
-from tests.unit.cli.top.conftest import Open, Terminal, documents, publish
+from tests.support.top_terminal import TopTerminal
+from tests.unit.cli.top.conftest import Open, documents, publish
 from tests.unit.cli.view.conftest import service, workload
 
 
-async def ready(terminal: Terminal) -> None:
+async def ready(terminal: TopTerminal) -> None:
     await terminal.until(lambda: "2/2 replicas" in terminal.text("#summary"), "both replicas")
 
 
