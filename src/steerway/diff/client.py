@@ -1,5 +1,6 @@
 """The clients that a difference is computed for: the connected ones, or one of each library."""
 
+import functools
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,6 +15,8 @@ from steerway.translate.client.library import Library
 from steerway.translate.xds import type_url
 
 WILDCARD = "*"
+_CACHED_NAMES = 2**17
+"""Names that `service_of` keeps: thousands of streams share theirs."""
 
 
 class Name(NamedTuple):
@@ -74,6 +77,7 @@ def typical(services: Iterable[Service], raw: Sequence[Name] = ()) -> list[Strea
     return streams
 
 
+@functools.lru_cache(maxsize=_CACHED_NAMES)
 def service_of(name: Name, namespace: str, domain: str) -> ServiceId | None:
     """The service that a name means to clients of the namespace; None for one that means none."""
     try:
