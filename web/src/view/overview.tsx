@@ -114,7 +114,7 @@ function Tiles({ now }: { now: Received<Status> }) {
         {now.absent ? `${counted(now.absent, "absent name")} subscribed` : "no absent names"}
       </Tile>
       <Tile title="Configuration changed" href={link("changes")} value={<Age seconds={now.config_age_seconds} at={now.at} suffix=" ago" />}>
-        {Object.entries(now.resources).map(([type, number]) => `${count(number)} ${type}`).join(" · ")}
+        {Object.entries(now.resources).filter(([, number]) => number).map(([type, number]) => `${count(number)} ${type}`).join(" · ")}
       </Tile>
     </div>
   );
