@@ -82,6 +82,8 @@ def test_the_wheel_is_complete(wheel: Path) -> None:
         (commands,) = (archive.read(name).decode() for name in names if name.endswith("entry_points.txt"))
     assert {"steerway/py.typed", "steerway/_engine.pyi", "steerway/_engine.abi3.so"} <= names
     assert any(name.endswith("licenses/LICENSE") for name in names)
+    page = {name for name in names if name.startswith("steerway/admin/static/")}
+    assert {Path(name).suffix for name in page} == {".html", ".css", ".js"}, "run make page"
     assert not [name for name in names if name.startswith(("tests", "testbed", "bench", "demo"))]
     for command in ("steerway", "kubectl-steerway"):
         assert f"{command}=steerway.cli:main" in commands.replace(" ", "")
