@@ -219,7 +219,7 @@ impl Stream {
 
     /// What became of changes since the last call. Changes that were superseded before they were sent do not appear, nor
     /// resources that answer a subscription.
-    pub fn take_deliveries(&mut self) -> Vec<DeliveryUpdate> {
+    pub fn take_deliveries(&mut self) -> impl Iterator<Item = DeliveryUpdate> {
         self.deliveries.take()
     }
 

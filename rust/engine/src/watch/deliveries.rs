@@ -99,8 +99,9 @@ impl Deliveries {
     }
 
     /// The updates since the last call.
-    pub(crate) fn take(&mut self) -> Vec<DeliveryUpdate> {
-        std::mem::take(&mut self.updates)
+    pub(crate) fn take(&mut self) -> impl Iterator<Item = DeliveryUpdate> {
+        // There is one with almost every message: the memory is used again.
+        self.updates.drain(..)
     }
 
     fn update(&mut self, change: u64, apply: impl FnOnce(&mut Delivery)) {

@@ -370,7 +370,7 @@ impl World {
     }
 
     fn note_deliveries(&mut self, stream: usize) {
-        let updates = self.streams[stream].take_deliveries().into_iter();
+        let updates = self.streams[stream].take_deliveries();
         self.deliveries.extend(updates.map(|update| format!("{}:{:?}", update.change, update.to)));
     }
 

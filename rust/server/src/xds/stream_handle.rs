@@ -318,11 +318,8 @@ impl StreamHandle {
 
     /// Count what became of changes on the stream.
     pub(crate) fn count_deliveries(&self, shard: &Shard, now: Duration) {
-        let updates = self.core.borrow_mut().take_deliveries();
-        if !updates.is_empty() {
-            let mut deliveries = shard.deliveries.borrow_mut();
-            updates.into_iter().for_each(|update| deliveries.count(update, now));
-        }
+        let mut core = self.core.borrow_mut();
+        core.take_deliveries().for_each(|update| shard.deliveries.borrow_mut().count(update, now));
     }
 
     /// Remove the stream from the gauges, and one slice of its names from the index; returns whether there are more.
