@@ -12,6 +12,7 @@ const AXIS = 24;
 const STRIP = 34;
 const BIN = 12;
 const DRAG = 5;
+const RIGHT = 16;
 
 export interface Moment {
   time: number;
@@ -31,7 +32,7 @@ export function Timeline({ moments, span, whole, selected, onSpan, onSelect }: P
   const box = useRef<HTMLDivElement>(null);
   const { width: full } = useSize(box);
   const labels = full < 600 ? 26 : 84;
-  const width = Math.max(100, full - labels - 8);
+  const width = Math.max(100, full - labels - RIGHT);
   const [drag, setDrag] = useState<{ start: number; end: number } | null>(null);
   const kinds = CHANGE_KINDS.filter((kind) => kind === "change" || kind === "nack" || moments.some(({ change }) => change.kind === kind));
   const inside = moments.filter(({ time }) => time >= span.from && time <= span.to);
@@ -81,7 +82,7 @@ export function Timeline({ moments, span, whole, selected, onSpan, onSelect }: P
       >
         {kinds.map((kind, lane) => (
           <g key={kind} transform={`translate(0 ${lane * LANE})`}>
-            <line class="axis" x1={labels} x2={full - 8} y1={LANE - 0.5} y2={LANE - 0.5} />
+            <line class="axis" x1={labels} x2={full - RIGHT} y1={LANE - 0.5} y2={LANE - 0.5} />
             <svg x="2" y="8" width="14" height="14"><Icon of={kind} /></svg>
             {labels > 30 && <text class="lane-name" x="22" y="19">{STATE_TEXT[kind]}</text>}
           </g>
