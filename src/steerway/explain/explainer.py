@@ -122,6 +122,7 @@ class Explainer:
     def case(self, question: Question, connected: Connected | None = None) -> Case:
         """What a question means, for the client in it, or for one that is connected; errors as of `explain`."""
         check(question)
+        supposed = clients.parse(question.client) if question.client else Client()
         authority, name = resource_name.of_target(question.target)
         if authority:
             raise TranslateError(
@@ -136,12 +137,12 @@ class Explainer:
             left_out = self.left_out(target.service)
             raise UnknownServiceError(reason, [] if left_out else self._nearest(target.service))
         port, why = resource_name.choose_port(service, target.port)
-        client, audience = connected or self._supposed(question, question.namespace or service.id.namespace)
+        namespace = question.namespace or service.id.namespace
+        client, audience = connected or self._supposed(supposed, question, namespace)
         return Case(target, service, port, why, client, audience)
 
-    def _supposed(self, question: Question, namespace: str) -> Connected:
+    def _supposed(self, client: Client, question: Question, namespace: str) -> Connected:
         """The client of a question."""
-        client = clients.parse(question.client) if question.client else Client()
         locality = locate(self.topology, PodLocality(node=question.node), question.zone)
         bucket = 0 if self.buckets else None
         return Connected(client, at_locality(of_client(client, namespace), locality, bucket))

@@ -115,7 +115,7 @@ def set_up(endpoint: str | None, replica: str) -> Sdk:
     """The SDK with an exporter to `endpoint`; None: by the environment variables of OpenTelemetry. SettingsError: its
     packages are not installed."""
     try:
-        from opentelemetry.exporter.otlp.proto.http.trace_exporter import OTLPSpanExporter
+        from opentelemetry.exporter.otlp.json.http.trace_exporter import OTLPSpanExporter
         from opentelemetry.sdk.resources import Resource
         from opentelemetry.sdk.trace import TracerProvider
         from opentelemetry.sdk.trace.export import BatchSpanProcessor

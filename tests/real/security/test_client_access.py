@@ -382,7 +382,7 @@ def test_the_admin_server_asks_for_its_token(protect: Callable[..., ControlPlane
     with client(plane, token=TOKEN, namespace="shop") as web:
         assert seen(web, PUBLIC) == {PUBLIC: True}
         with httpx.Client(base_url=plane.admin, trust_env=False) as http:
-            paths = ("/", "/metrics", "/api/v1/streams", "/api/v1/resources", "/api/v1/problems", "/nothing")
+            paths = ("/metrics", "/api/v1/streams", "/api/v1/resources", "/api/v1/problems", "/nothing")
             for path in paths:
                 refused = http.get(path)
                 assert (refused.status_code, refused.headers["www-authenticate"]) == (401, "Bearer")

@@ -1,6 +1,7 @@
 """Traces: the spans of a change, and their export to an OTLP receiver on a real socket."""
 
 import gzip
+import json
 import sys
 import threading
 from collections.abc import Iterator
@@ -31,12 +32,14 @@ class Receiver:
         self.resources: list[Any] = []
 
     def take(self, body: bytes) -> None:
-        from opentelemetry.proto.collector.trace.v1.trace_service_pb2 import ExportTraceServiceRequest
+        for group in json.loads(body)["resourceSpans"]:
+            self.resources.append(group["resource"])
+            self.spans += [part for scope in group["scopeSpans"] for part in scope["spans"]]
 
-        request = ExportTraceServiceRequest.FromString(body)
-        for group in request.resource_spans:
-            self.resources.append(group.resource)
-            self.spans += [part for scope in group.scope_spans for part in scope.spans]
+
+def attributes(of: dict[str, Any]) -> dict[str, Any]:
+    """Values by name; arrays as they are."""
+    return {item["key"]: next(iter(item["value"].values())) for item in of["attributes"]}
 
 
 @contextmanager
@@ -49,7 +52,7 @@ def receiver() -> Iterator[tuple[str, Receiver]]:
             body = self.rfile.read(int(self.headers["content-length"]))
             received.take(gzip.decompress(body) if self.headers["content-encoding"] == "gzip" else body)
             self.send_response(200)
-            self.send_header("content-type", "application/x-protobuf")
+            self.send_header("content-type", "application/json")
             self.send_header("content-length", "0")
             self.end_headers()
 
@@ -116,7 +119,7 @@ def test_the_sample_is_a_share_of_the_changes() -> None:
 
 
 def test_missing_packages_are_an_error_with_the_fix(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.proto.http.trace_exporter", None)
+    monkeypatch.setitem(sys.modules, "opentelemetry.exporter.otlp.json.http.trace_exporter", None)
     settings = Settings(listen="127.0.0.1:0", tracing=TracingSettings(enabled=True))
     engine = make_engine(settings)
     with pytest.raises(SettingsError, match=r"tracing\.enabled needs .* install steerway\[otel\]"):
@@ -137,23 +140,23 @@ def test_a_trace_has_a_span_for_each_step_and_its_refusals() -> None:
         tracing.look()
         sdk.provider.shutdown()
         until(lambda: len(received.spans) == 7, "seven spans are exported")
-    root = next(part for part in received.spans if part.name == "change")
-    assert int.from_bytes(root.trace_id) == ids.of(change)
-    assert {part.trace_id for part in received.spans} == {root.trace_id}
-    assert {part.parent_span_id for part in received.spans if part is not root} == {root.span_id}
-    assert {part.name for part in received.spans} == {
+    root = next(part for part in received.spans if part["name"] == "change")
+    assert int(root["traceId"], 16) == ids.of(change)
+    assert {part["traceId"] for part in received.spans} == {root["traceId"]}
+    assert {part["parentSpanId"] for part in received.spans if part is not root} == {root["spanId"]}
+    assert {part["name"] for part in received.spans} == {
         "change", "receive", "debounce", "translate", "publish", "send", "acknowledge",
     }  # fmt: skip
-    assert root.end_time_unix_nano - root.start_time_unix_nano == 3_500_000_000
-    attributes = {item.key: item.value for item in root.attributes}
-    assert attributes["steerway.change.id"].int_value == change
-    assert attributes["steerway.change.objects"].array_value.values[0].string_value == str(SLICE)
-    assert attributes["steerway.change.services"].array_value.values[0].string_value == str(BACKEND)
-    (nack,) = root.events
-    assert {item.key: item.value.string_value for item in nack.attributes}["message"] == "bad cluster"
-    assert root.status.code == 2
+    assert int(root["endTimeUnixNano"]) - int(root["startTimeUnixNano"]) == 3_500_000_000
+    values = attributes(root)
+    assert int(values["steerway.change.id"]) == change
+    assert values["steerway.change.objects"] == {"values": [{"stringValue": str(SLICE)}]}
+    assert values["steerway.change.services"] == {"values": [{"stringValue": str(BACKEND)}]}
+    (nack,) = root["events"]
+    assert attributes(nack)["message"] == "bad cluster"
+    assert root["status"]["code"] == 2
     (resource, *_) = received.resources
-    named = {item.key: item.value.string_value for item in resource.attributes}
+    named = attributes(resource)
     assert (named["service.name"], named["service.instance.id"]) == ("steerway", "steerway-0")
 
 
@@ -170,4 +173,4 @@ def test_a_change_with_silent_clients_ends_after_some_time() -> None:
         tracing.look()
         sdk.provider.shutdown()
         until(lambda: len(received.spans) == 2, "two spans are exported")
-    assert {part.name for part in received.spans} == {"change", "send"}
+    assert {part["name"] for part in received.spans} == {"change", "send"}

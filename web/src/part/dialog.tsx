@@ -1,12 +1,13 @@
 // A modal dialog; the browser keeps the focus in it, and Esc closes it.
 
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import { overlay } from "../model/overlay";
 
 export function Dialog({ label, children }: { label: string; children: ComponentChildren }) {
   const dialog = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
+  // Before the next key: an Esc that the page gets would close nothing.
+  useLayoutEffect(() => {
     dialog.current?.showModal();
   }, []);
   return (
