@@ -6,7 +6,6 @@ assignment that the server has and changes.
 
 import itertools
 import random
-import socket
 import struct
 import sys
 import threading
@@ -28,6 +27,7 @@ from testbed.client.raw_http2 import (
     RST_STREAM,
     SETTINGS,
     RawConnection,
+    connect,
     frame,
     grpc_message,
     opening,
@@ -35,6 +35,9 @@ from testbed.client.raw_http2 import (
 
 SOTW = Service.ADS.method("Stream")
 CANCEL = 8
+SOURCE = "127.0.0.2"
+"""Connections are bounded per address, and the oldest pending one of an address is closed for its next: those of the
+abuse have an address of their own. (gRPC clients cannot choose theirs; they open one connection at a time.)"""
 _READERS = 200
 _DATA = 16 << 10
 _rng = random.Random(7)
@@ -42,7 +45,7 @@ _rng = random.Random(7)
 
 def never_read(address: str, cluster: str) -> Iterator[None]:
     """200 clients subscribe, and read nothing at all."""
-    connections = [RawConnection(address) for _ in range(_READERS)]
+    connections = [RawConnection(address, SOURCE) for _ in range(_READERS)]
     for connection in connections:
         connection.open(1, SOTW)
         connection.send(1, _request(cluster))
@@ -52,7 +55,7 @@ def never_read(address: str, cluster: str) -> Iterator[None]:
 
 def requests(address: str, cluster: str) -> Iterator[None]:
     """Requests as fast as the rules allow."""
-    with RawConnection(address) as raw:
+    with RawConnection(address, SOURCE) as raw:
         raw.open(1, SOTW)
         while True:
             for _ in range(1000):
@@ -65,7 +68,7 @@ def slow(address: str, cluster: str) -> Iterator[None]:
     request = _request(cluster)
     while True:
         with ExitStack() as open_:
-            connections = [open_.enter_context(RawConnection(address)) for _ in range(200)]
+            connections = [open_.enter_context(RawConnection(address, SOURCE)) for _ in range(200)]
             for connection in connections:
                 connection.open(1, SOTW)
             for at in range(len(request) - 1):
@@ -78,7 +81,7 @@ def halves(address: str, _cluster: str) -> Iterator[None]:
     """Requests of 4 MiB that stay without their last bytes, on 100 streams of each connection."""
     retained = []
     while True:
-        raw = RawConnection(address)
+        raw = RawConnection(address, SOURCE)
         retained.append(raw)
         for stream in range(1, 200, 2):
             raw.open(stream, SOTW)
@@ -98,7 +101,7 @@ def large_nodes(address: str, cluster: str) -> Iterator[None]:
     while True:
         with ExitStack() as open_:
             for _ in range(10):
-                raw = open_.enter_context(RawConnection(address))
+                raw = open_.enter_context(RawConnection(address, SOURCE))
                 for stream in range(1, 200, 2):
                     raw.open(stream, SOTW)
                     for at in range(0, len(request), _DATA):
@@ -115,7 +118,7 @@ def noise(address: str, _cluster: str) -> Iterator[None]:
             PREFACE + frame(SETTINGS, 0, 0),
             PREFACE + b"\0\x40\0\x01\x04\0\0\0\x01",
         ):
-            with _connected(address) as client:
+            with connect(address, SOURCE) as client:
                 client.sendall(beginning + _rng.randbytes(1 << 16))
         yield
 
@@ -125,7 +128,7 @@ def truncated(address: str, cluster: str) -> Iterator[None]:
     whole = PREFACE + frame(SETTINGS, 0, 0) + opening(1, SOTW) + frame(DATA, 0, 1, _request(cluster))
     while True:
         for _ in range(20):
-            with _connected(address) as client:
+            with connect(address, SOURCE) as client:
                 client.sendall(whole[: _rng.randrange(len(whole))])
         yield
 
@@ -133,7 +136,7 @@ def truncated(address: str, cluster: str) -> Iterator[None]:
 def resets(address: str, cluster: str) -> Iterator[None]:
     """Streams that are reset as soon as they are opened (CVE-2023-44487), over and over."""
     while True:
-        with RawConnection(address) as raw:
+        with RawConnection(address, SOURCE) as raw:
             for stream in range(1, 20_001, 2):
                 reset = frame(RST_STREAM, 0, stream, struct.pack(">I", CANCEL))
                 raw.write(opening(stream, SOTW) + frame(DATA, 0, stream, _request(cluster)) + reset)
@@ -212,7 +215,7 @@ def nacks(address: str, cluster: str) -> Iterator[None]:
 def pings(address: str, _cluster: str) -> Iterator[None]:
     """Nothing but pings."""
     while True:
-        with RawConnection(address) as raw:
+        with RawConnection(address, SOURCE) as raw:
             raw.write(frame(PING, 0, 0, b"pingpong") * 20_000)
         yield
 
@@ -221,9 +224,9 @@ def headers(address: str, _cluster: str) -> Iterator[None]:
     """Headers without an end (CVE-2024-27316), and ever more of them."""
     field = b"\0\x04name\x7f\x81\x1e" + b"v" * 4000
     while True:
-        with RawConnection(address) as raw:
+        with RawConnection(address, SOURCE) as raw:
             raw.write(frame(HEADERS, 0, 1, field) + frame(CONTINUATION, 0, 1, field) * 1000)
-        with RawConnection(address) as raw:
+        with RawConnection(address, SOURCE) as raw:
             for stream in range(1, 1001, 2):
                 raw.write(frame(HEADERS, END_HEADERS, stream, field * 4))
         yield
@@ -233,7 +236,7 @@ def connections(address: str, _cluster: str) -> Iterator[None]:
     """Connections that end after the preface."""
     while True:
         for _ in range(200):
-            with _connected(address) as client:
+            with connect(address, SOURCE) as client:
                 client.sendall(PREFACE + frame(SETTINGS, 0, 0))
         yield
 
@@ -263,11 +266,6 @@ KINDS: dict[str, Callable[[str, str], Iterator[None]]] = {
 
 def _request(name: str) -> bytes:
     return grpc_message(DiscoveryRequest(node=Node(id="abuse"), type_url=ENDPOINT, resource_names=[name]))
-
-
-def _connected(address: str) -> socket.socket:
-    host, _, port = address.rpartition(":")
-    return socket.create_connection((host, int(port)))
 
 
 def _main(kind: str, address: str, cluster: str) -> None:

@@ -19,6 +19,8 @@ WINDOW_UPDATE, CONTINUATION = 8, 9
 END_STREAM, ACK, END_HEADERS = 1, 1, 4
 _INITIAL_WINDOW_SIZE = 4
 _FIRST_WINDOW = 65_535
+_IP_BIND_ADDRESS_NO_PORT = 24
+"""Of Linux; the socket module of Python 3.11 has no name for it."""
 
 
 def frame(kind: int, flags: int, stream: int, payload: bytes = b"") -> bytes:
@@ -54,12 +56,29 @@ def opening(stream: int, path: str) -> bytes:
     return frame(HEADERS, END_HEADERS, stream, _headers(path))
 
 
-class RawConnection:
-    """A connection whose flow-control window is 0 from the beginning."""
+def connect(address: str, source: str | None = None) -> socket.socket:
+    """A TCP connection to `HOST:PORT`. `source`: the IPv4 address that it comes from; None: any."""
+    host, _, port = address.rpartition(":")
+    if source is None:
+        return socket.create_connection((host, int(port)), PATIENCE_SECONDS)
+    client = socket.socket()
+    try:
+        # The port is chosen by `connect`: `bind` would not reuse those of closed connections, and run out of them.
+        client.setsockopt(socket.IPPROTO_IP, _IP_BIND_ADDRESS_NO_PORT, 1)
+        client.bind((source, 0))
+        client.settimeout(PATIENCE_SECONDS)
+        client.connect((host, int(port)))
+    except OSError:
+        client.close()
+        raise
+    return client
 
-    def __init__(self, address: str) -> None:
-        host, _, port = address.rpartition(":")
-        self._socket = socket.create_connection((host, int(port)), PATIENCE_SECONDS)
+
+class RawConnection:
+    """A connection whose flow-control window is 0 from the beginning. `source`: as for `connect`."""
+
+    def __init__(self, address: str, source: str | None = None) -> None:
+        self._socket = connect(address, source)
         self._socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._received = b""
         self._windows: dict[int, int] = defaultdict(lambda: _FIRST_WINDOW)
