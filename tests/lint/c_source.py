@@ -1,4 +1,6 @@
-"""Fragments of Rust, Go, Java, JavaScript and C++: identifiers, strings, comments. `///` and `//!` of Rust are docs.
+"""Fragments of Rust, Go, Java, JavaScript, TypeScript and C++: identifiers, strings, comments.
+
+`///` and `//!` of Rust are docs.
 
 A lexer, no parser: it does not distinguish a declaration from a use, so that every identifier counts.
 """
@@ -35,6 +37,8 @@ _LEXERS = {
         (".go", _OTHERS),
         (".java", _OTHERS),
         (".js", _OTHERS),
+        (".ts", _OTHERS),
+        (".tsx", _OTHERS),
         (".cc", _OTHERS),
     )
 }

@@ -140,6 +140,8 @@ def test_clean_rust(source: str) -> None:
         ("a.go", "a := `it\nis told`\n", Kind.STRING),
         ("a.java", 'String a = "is told"; char b = \'"\';\n', Kind.STRING),
         ("a.js", "const told = 'x'\n", Kind.IDENTIFIER),
+        ("a.ts", "const told: string = 'x'\n", Kind.IDENTIFIER),
+        ("a.tsx", 'const a = <p title="is told" />;\n', Kind.STRING),
         ("a.md", "Clients hear\nof it.\n", Kind.PROSE),
         ("a.md", "> [Told](told.md)\n", Kind.PROSE),
         ("a.md", "```\ncode\n```\n\n| told |\n", Kind.PROSE),

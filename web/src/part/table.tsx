@@ -117,9 +117,9 @@ export function Table<T>(props: TableProps<T>) {
                     if (href && !target.closest("a, button") && !getSelection()?.toString()) location.hash = href(row);
                   }}
                 >
-                  {columns.map((column, place) => (
+                  {columns.map((column, position) => (
                     <div key={column.key} role="gridcell" class={column.right ? "cell right" : "cell"}>
-                      {place === 0 && href ? (
+                      {position === 0 && href ? (
                         <a href={href(row)} tabIndex={-1}>
                           {column.cell(row)}
                         </a>
@@ -183,8 +183,8 @@ function useActive<T>(rows: readonly T[], id: (row: T) => string): [number, (ind
   const same = rows[index];
   let active = Math.min(index, Math.max(0, rows.length - 1));
   if (wanted && !(same && id(same) === wanted)) {
-    const found = rows.findIndex((row) => id(row) === wanted);
-    if (found >= 0) active = found;
+    const wantedRow = rows.findIndex((row) => id(row) === wanted);
+    if (wantedRow >= 0) active = wantedRow;
   }
   return [
     active,

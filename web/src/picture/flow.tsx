@@ -13,7 +13,7 @@ interface Node {
   href?: string;
 }
 
-interface Link {
+interface Band {
   from: string;
   to: string;
   share: number;
@@ -78,16 +78,16 @@ function Box({ node, box }: { node: Node; box: Placed }) {
 }
 
 /** Where the share of a line stands: one below the other where several lines end. */
-function shift(links: readonly Link[], edge: Link): number {
+function shift(links: readonly Band[], edge: Band): number {
   const same = links.filter((other) => other.to === edge.to && other.text);
   return -7 + same.indexOf(edge) * 26;
 }
 
 const cut = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 
-function picture(service: ServiceDetail): { nodes: Node[]; links: Link[] } {
+function picture(service: ServiceDetail): { nodes: Node[]; links: Band[] } {
   const nodes: Node[] = [];
-  const links: Link[] = [];
+  const links: Band[] = [];
   const clients = service.subscribers.toSorted((a, b) => b.streams - a.streams);
   for (const { workload, streams } of clients.slice(0, MOST))
     nodes.push({ key: `c${workload}`, column: 0, title: workload, lines: [counted(streams, "stream")], look: "flow-client", href: link("clients", workload) });
@@ -130,7 +130,7 @@ function backendNode(key: string, service: string, port: number | null): Node {
 }
 
 /** The zones of the ports of this service; endpoints of another one are in its own view. */
-function addZones(service: ServiceDetail, nodes: Node[], links: Link[]): void {
+function addZones(service: ServiceDetail, nodes: Node[], links: Band[]): void {
   for (const port of service.port_details) {
     const from = `b${service.id}:${port.number}`;
     if (!nodes.some((node) => node.key === from)) continue;

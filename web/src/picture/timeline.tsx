@@ -38,7 +38,7 @@ export function Timeline({ moments, span, whole, selected, onSpan, onSelect }: P
   const inside = moments.filter(({ time }) => time >= span.from && time <= span.to);
   const x = (time: number) => ((time - span.from) / (span.to - span.from)) * width;
   const tall = kinds.length * LANE;
-  const place = (event: MouseEvent) => Math.max(0, Math.min(width, event.clientX - (event.currentTarget as Element).getBoundingClientRect().left - labels));
+  const offset = (event: MouseEvent) => Math.max(0, Math.min(width, event.clientX - (event.currentTarget as Element).getBoundingClientRect().left - labels));
 
   function keys(event: KeyboardEvent): void {
     const next: Record<string, () => Span> = {
@@ -73,10 +73,10 @@ export function Timeline({ moments, span, whole, selected, onSpan, onSelect }: P
         onWheel={(event) => {
           if (!event.ctrlKey && Math.abs(event.deltaX) < Math.abs(event.deltaY) && !event.shiftKey) return;
           event.preventDefault();
-          onSpan(event.ctrlKey ? zoomed(span, event.deltaY > 0 ? 1.25 : 0.8, place(event) / width, whole) : panned(span, (event.deltaX || event.deltaY) / width, whole));
+          onSpan(event.ctrlKey ? zoomed(span, event.deltaY > 0 ? 1.25 : 0.8, offset(event) / width, whole) : panned(span, (event.deltaX || event.deltaY) / width, whole));
         }}
-        onMouseDown={(event) => setDrag({ start: place(event), end: place(event) })}
-        onMouseMove={(event) => drag && setDrag({ ...drag, end: place(event) })}
+        onMouseDown={(event) => setDrag({ start: offset(event), end: offset(event) })}
+        onMouseMove={(event) => drag && setDrag({ ...drag, end: offset(event) })}
         onMouseUp={drop}
         onMouseLeave={drop}
       >
@@ -111,15 +111,15 @@ interface Bin {
 
 /** Entries of a kind, those that would cover each other together. */
 function bins(inside: readonly Moment[], kind: ChangeKind, x: (time: number) => number): Bin[] {
-  const found = new Map<number, Bin>();
+  const byKey = new Map<number, Bin>();
   for (const { time, change } of inside) {
     if (change.kind !== kind) continue;
     const key = Math.floor(x(time) / BIN);
-    const bin = found.get(key) ?? { key, x: key * BIN + BIN / 2, members: [] };
+    const bin = byKey.get(key) ?? { key, x: key * BIN + BIN / 2, members: [] };
     bin.members.push(change);
-    found.set(key, bin);
+    byKey.set(key, bin);
   }
-  return [...found.values()];
+  return [...byKey.values()];
 }
 
 function Dot({ bin, y, kind, selected, onSelect }: { bin: Bin; y: number; kind: ChangeKind; selected: string; onSelect: (change: Change) => void }) {

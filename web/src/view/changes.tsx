@@ -37,14 +37,14 @@ function serverNow(): number {
 export function Changes({ id }: { id: string }) {
   const all = changes.value;
   const [text, kind, service] = [parameter("q"), parameter("kind"), parameter("service")];
-  const found = useMemo(
+  const matching = useMemo(
     () =>
       [...all.values()]
         .filter((change) => (!kind || change.kind === kind) && (!service || change.services.includes(service)) && (!text || matches(`${change.text} ${change.objects.join(" ")} ${change.services.join(" ")}`.toLowerCase(), text)))
         .sort(newestFirst),
     [all, text, kind, service],
   );
-  const moments = useMemo<Moment[]>(() => found.map((change) => ({ time: Date.parse(change.time), change })), [found]);
+  const moments = useMemo<Moment[]>(() => matching.map((change) => ({ time: Date.parse(change.time), change })), [matching]);
   clock.value; // the window moves with time
   const end = Math.max(serverNow(), moments[0]?.time ?? 0);
   const whole = { from: Math.min(moments.at(-1)?.time ?? end, end - SHORTEST_MS) - 1000, to: end };

@@ -98,7 +98,7 @@ function Workloads() {
   const all = workloads.value;
   const [text, namespace, state] = [parameter("q"), parameter("namespace"), parameter("state")];
   const sorted = useMemo(() => [...all.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), [all]);
-  const found = useMemo(
+  const matching = useMemo(
     () =>
       sorted.filter(
         (row) => (!namespace || row.namespace === namespace) && (!text || matches(`${row.id} ${row.kind} ${Object.keys(row.libraries).join(" ")}`.toLowerCase(), text)),
@@ -108,11 +108,11 @@ function Workloads() {
   if (!loaded.value.has("clients")) return <Loading what="clients" />;
   return (
     <>
-      <StateFilter options={STATES} counts={(option) => found.filter((row) => row.states[option]).length} text={STATE_TEXT} />
+      <StateFilter options={STATES} counts={(option) => matching.filter((row) => row.states[option]).length} text={STATE_TEXT} />
       <Table
         label="Workloads"
         columns={COLUMNS}
-        rows={state ? found.filter((row) => row.states[state as keyof typeof row.states]) : found}
+        rows={state ? matching.filter((row) => row.states[state as keyof typeof row.states]) : matching}
         id={(row) => row.id}
         href={(row) => link("clients", row.id)}
         empty={all.size ? NO_MATCH : NO_CLIENT}

@@ -11,7 +11,7 @@ import { VIEWS } from "../part/shell";
 
 const MOST = 12;
 
-interface Found {
+interface Match {
   key: string;
   href: string;
   text: string;
@@ -19,24 +19,24 @@ interface Found {
   icon: preact.ComponentChildren;
 }
 
-function find(text: string): Found[] {
-  const found: Found[] = [];
-  const add = (item: Found) => found.length < 200 && matches(item.text.toLowerCase(), text) && found.push(item);
+function find(text: string): Match[] {
+  const matching: Match[] = [];
+  const add = (item: Match) => matching.length < 200 && matches(item.text.toLowerCase(), text) && matching.push(item);
   for (const { view, title } of VIEWS) add({ key: view, href: link(view), text: title, kind: "view", icon: <Glyph of={view} size={14} /> });
   for (const service of services.value.values()) add({ key: `s${service.id}`, href: link("services", service.id), text: service.id, kind: "service", icon: <Icon of={service.state} labelled /> });
   for (const workload of workloads.value.values()) add({ key: `w${workload.id}`, href: link("clients", workload.id), text: workload.id, kind: "workload", icon: <Icon of={workload.state} labelled /> });
-  return found.sort((a, b) => Number(b.text.toLowerCase().includes(`/${text}`)) - Number(a.text.toLowerCase().includes(`/${text}`))).slice(0, MOST);
+  return matching.sort((a, b) => Number(b.text.toLowerCase().includes(`/${text}`)) - Number(a.text.toLowerCase().includes(`/${text}`))).slice(0, MOST);
 }
 
 export function Find() {
   const [text, setText] = useState("");
   const [active, setActive] = useState(0);
-  const found = find(text.trim().toLowerCase());
-  const chosen = Math.min(active, found.length - 1);
+  const matching = find(text.trim().toLowerCase());
+  const chosen = Math.min(active, matching.length - 1);
 
   function keys(event: KeyboardEvent): void {
-    const item = found[chosen];
-    if (event.key === "ArrowDown") setActive(Math.min(found.length - 1, chosen + 1));
+    const item = matching[chosen];
+    if (event.key === "ArrowDown") setActive(Math.min(matching.length - 1, chosen + 1));
     else if (event.key === "ArrowUp") setActive(Math.max(0, chosen - 1));
     else if (event.key === "Enter" && item) {
       overlay.value = "";
@@ -53,9 +53,9 @@ export function Find() {
         role="combobox"
         list={undefined}
         aria-label="Find a service, client or view"
-        aria-expanded={found.length > 0}
+        aria-expanded={matching.length > 0}
         aria-controls="found"
-        aria-activedescendant={found.length ? `found-${chosen}` : undefined}
+        aria-activedescendant={matching.length ? `found-${chosen}` : undefined}
         placeholder="Service, workload or view"
         autocomplete="off"
         spellcheck={false}
@@ -65,13 +65,13 @@ export function Find() {
         onKeyDown={keys}
       />
       <ul id="found" role="listbox" aria-label="Found" class="found">
-        {found.map((item, index) => (
+        {matching.map((item, index) => (
           <li key={item.key} id={`found-${index}`} role="option" aria-selected={index === chosen} onMouseMove={() => setActive(index)} onClick={() => { overlay.value = ""; go(item.href); }}>
             {item.icon} <span class="clip">{item.text}</span> <span class="dim end">{item.kind}</span>
           </li>
         ))}
       </ul>
-      {found.length === 0 && <p class="dim">Nothing has this name.</p>}
+      {matching.length === 0 && <p class="dim">Nothing has this name.</p>}
     </Dialog>
   );
 }

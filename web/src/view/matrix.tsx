@@ -19,7 +19,7 @@ export function Matrix() {
   useEffect(watchEdges, []);
   const [text, namespace, state] = [parameter("q"), parameter("namespace"), parameter("state")];
   const all = edges.value;
-  const found = useMemo(
+  const matching = useMemo(
     () =>
       [...all.values()].filter(
         (edge) =>
@@ -27,9 +27,9 @@ export function Matrix() {
       ),
     [all, text, namespace],
   );
-  const shown = useMemo(() => (state ? found.filter((edge) => edge.state === state) : found), [found, state]);
+  const shown = useMemo(() => (state ? matching.filter((edge) => edge.state === state) : matching), [matching, state]);
   const namespaces = useMemo(() => [...new Set([...workloads.value.values(), ...services.value.values()].map((item) => item.namespace))].sort(), [workloads.value, services.value]);
-  const counts = useMemo(() => new Map(STATES.map((key) => [key, found.filter((edge) => edge.state === key).length])), [found]);
+  const counts = useMemo(() => new Map(STATES.map((key) => [key, matching.filter((edge) => edge.state === key).length])), [matching]);
   return (
     <>
       <Head title="Services × clients" name="Services × clients" kicker={edgesLoaded.value ? `${count(shown.length)} of ${counted(all.size, "subscription")}` : ""}>

@@ -13,12 +13,12 @@ export function Problems() {
   const all = sortedProblems.value;
   const [text, kind] = [parameter("q"), parameter("kind")];
   const kinds = useMemo(() => [...new Set(all.map(({ where }) => kindOf(where)))].sort(), [all]);
-  const found = all.filter(
+  const matching = all.filter(
     (problem) => (!kind || kindOf(problem.where) === kind) && (!text || matches(`${problem.where} ${problem.reason} ${problem.hint}`.toLowerCase(), text)),
   );
   return (
     <>
-      <Head title="Problems" name="Problems" kicker={`${count(found.length)} of ${count(all.length)}`}>
+      <Head title="Problems" name="Problems" kicker={`${count(matching.length)} of ${count(all.length)}`}>
         <Search label="Filter problems" />
         <Select label="Kind" name="kind" all="All kinds" options={kinds} />
       </Head>
@@ -27,18 +27,18 @@ export function Problems() {
           <Loading what="problems" />
         ) : all.length === 0 ? (
           <Empty title="No problems">Every object that was read is served as it is written.</Empty>
-        ) : found.length === 0 ? (
+        ) : matching.length === 0 ? (
           <Empty title="No problem matches">Remove a filter, or press Esc in the filter to clear it.</Empty>
         ) : (
           <ul class="problems problems-cards">
-            {found.slice(0, MOST).map((problem) => (
+            {matching.slice(0, MOST).map((problem) => (
               <li key={problem.where + problem.reason}>
                 <Icon of="warning" labelled /> <code>{problem.where}</code>
                 <p>{problem.reason}</p>
                 {problem.hint && <p class="hint">{problem.hint}</p>}
               </li>
             ))}
-            {found.length > MOST && <li class="dim">and {count(found.length - MOST)} more: use the filter</li>}
+            {matching.length > MOST && <li class="dim">and {count(matching.length - MOST)} more: use the filter</li>}
           </ul>
         )}
       </div>

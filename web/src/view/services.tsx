@@ -94,18 +94,18 @@ export function Services() {
   const [text, namespace, state] = [parameter("q"), parameter("namespace"), parameter("state")];
   const sorted = useMemo(() => [...all.values()].sort((a, b) => (a.id < b.id ? -1 : 1)), [all]);
   const namespaces = useMemo(() => [...new Set(sorted.map((row) => row.namespace))].sort(), [sorted]);
-  const found = useMemo(
+  const matching = useMemo(
     () => sorted.filter((row) => (!namespace || row.namespace === namespace) && (!text || matches(row.id.toLowerCase(), text))),
     [sorted, namespace, text],
   );
-  const rows = state ? found.filter((row) => row.state === state) : found;
+  const rows = state ? matching.filter((row) => row.state === state) : matching;
   return (
     <>
       <Head title="Services" name="Services" kicker={loaded.value.has("services") ? `${count(rows.length)} of ${counted(all.size, "service")}` : ""}>
         <Search label="Filter services" />
         <Select label="Namespace" name="namespace" all="All namespaces" options={namespaces} />
       </Head>
-      <StateFilter options={SERVICE_STATES} counts={(option) => found.filter((row) => row.state === option).length} text={STATE_TEXT} />
+      <StateFilter options={SERVICE_STATES} counts={(option) => matching.filter((row) => row.state === option).length} text={STATE_TEXT} />
       {!loaded.value.has("services") ? (
         <Loading what="services" />
       ) : (

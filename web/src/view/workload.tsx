@@ -32,7 +32,7 @@ function Gone({ id }: { id: string }) {
   return (
     <div class="scroll">
       <Empty title={`No client of ${id} is connected`}>
-        It appears here as soon as one connects. <a href={link("clients")}>All clients</a>
+        It appears here as soon as a client connects. <a href={link("clients")}>All clients</a>
       </Empty>
     </div>
   );
