@@ -63,6 +63,15 @@ class Edge:
 
 
 @dataclass
+class LabelEdges:
+    """All edges of one label."""
+
+    label: str
+    edges: list[Edge] = field(default_factory=list)
+    version: int = 1
+
+
+@dataclass
 class Part:
     """One type on one stream."""
 
@@ -81,6 +90,7 @@ class Stream:
     subscriptions: list[Part]
     label: str = ""
     age_seconds: float = 60.0
+    state: str = "in_sync"
 
 
 @dataclass
@@ -97,27 +107,36 @@ class Engine:
         self.streams_by_id: dict[int, Stream] = {}
         self._groups: dict[str, Group] = {}
         self._edges: dict[tuple[str, str, str], Edge] = {}
+        self._by_label: dict[str, LabelEdges] = {}
+        self._reads = 0
 
     def label(self, labels: Sequence[tuple[int, str]]) -> None:
         for id, label in labels:
             stream = self.streams_by_id[id]
             stream.label = label
-            state = _state(id)
+            state = stream.state = _state(id)
             group = self._groups.setdefault(label, Group(label))
             group.streams += 1
             group.states[state] += 1
             for part in stream.subscriptions:
                 for name in part.names:
                     key = label, part.type_url, name
-                    edge = self._edges.setdefault(key, Edge(*key))
+                    if key not in self._edges:
+                        self._edges[key] = Edge(*key)
+                        self._by_label.setdefault(label, LabelEdges(label)).edges.append(self._edges[key])
+                    edge = self._edges[key]
                     edge.streams += 1
                     edge.states[state] += 1
 
     def groups(self) -> list[Group]:
         return list(self._groups.values())
 
-    def edges(self) -> list[Edge]:
-        return list(self._edges.values())
+    def changed_edges(self, known: dict[str, int]) -> tuple[list[LabelEdges], list[str]]:
+        """One label in a hundred changes with each call."""
+        self._reads += 1
+        for edges in list(self._by_label.values())[self._reads % 100 :: 100]:
+            edges.version += 1
+        return [edges for edges in self._by_label.values() if known.get(edges.label) != edges.version], []
 
     def states(self) -> tuple[bytes, bytes]:
         ids = sorted(self.streams_by_id)

@@ -424,6 +424,18 @@ class Edge:
         """Age of the oldest of these streams, which may have subscribed to the name later."""
 
 @final
+class LabelEdges:
+    """All edges of one label."""
+
+    @property
+    def label(self) -> str: ...
+    @property
+    def version(self) -> int:
+        """A hash: equal for edges that are equal in all but the ages, of the same oldest streams."""
+    @property
+    def edges(self) -> list[Edge]: ...
+
+@final
 class Propagation:
     """How far a change has reached the clients. A stream counts once, however many responses it was sent.
 
@@ -768,6 +780,9 @@ class Engine:
     def edges(self, label: str | None = None, names: Sequence[str] | None = None) -> list[Edge]:
         """The classified streams, summed up by label, type and requested name: those of `label` and of `names` ("*":
         wildcards). With `names` it is cheap."""
+    def changed_edges(self, known: dict[str, int]) -> tuple[list[LabelEdges], list[str]]:
+        """The edges of labels whose version is not that in `known`, ordered by label, and the labels in `known` that
+        have no edges any more, in any order."""
     def absences(self, *, after: int = 0, streams: int = 0) -> Absences:
         """Subscribed names without a resource; rows are those of `streams` streams with ids above `after`. Looks up
         each name of each stream, where the store has absent entries of the type or the stream may not see all."""

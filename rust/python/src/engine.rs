@@ -1,5 +1,6 @@
 //! The server as a Python object.
 
+use std::collections::HashMap;
 use std::time::Duration;
 
 use pyo3::exceptions::PyValueError;
@@ -19,7 +20,7 @@ use crate::load::Loads;
 use crate::number::{Int, seconds};
 use crate::options::EngineOptions;
 use crate::stats::{EngineUsage, Stats};
-use crate::summary::{Edge, Group, Propagation};
+use crate::summary::{Edge, Group, LabelEdges, Propagation};
 use crate::view::{Absences, Entry, Stream};
 
 #[pyclass(frozen, module = "steerway._engine")]
@@ -239,7 +240,19 @@ impl Engine {
             let names = names.map(|names| names.iter().map(|name| canonical_name(name).into()).collect());
             self.0.edges(EdgeFilter { label: label.map(Into::into), names })
         });
-        chunk::objects(py, edges, |edge| Ok(edge.into()))
+        let now = self.0.now();
+        chunk::objects(py, edges, |edge| Ok(Edge::new(edge, now)))
+    }
+
+    fn changed_edges(
+        &self,
+        py: Python<'_>,
+        known: HashMap<String, u64>,
+    ) -> PyResult<(Vec<Py<LabelEdges>>, Vec<String>)> {
+        let edges = py.detach(|| self.0.changed_edges(known));
+        let now = self.0.now();
+        let changed = chunk::objects(py, edges.changed, |edges| LabelEdges::new(py, edges, now))?;
+        Ok((changed, edges.gone))
     }
 
     #[pyo3(signature = (*, after = 0, streams = 0))]

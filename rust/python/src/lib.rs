@@ -30,7 +30,7 @@ mod _engine {
         load::{DroppedLoad, Loads, LocalityLoad},
         name::{canonical_name, is_collection},
         stats::{EngineUsage, Stats},
-        summary::{Edge, Group, Propagation},
+        summary::{Edge, Group, LabelEdges, Propagation},
         view::{Absence, Absences, Absent, Change, Entry, Resource, Stream, Subscription},
     };
 }

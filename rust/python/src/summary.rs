@@ -1,10 +1,13 @@
 //! Sums over streams as Python objects.
 
 use std::collections::HashMap;
+use std::time::Duration;
 
 use pyo3::prelude::*;
 use steerway_engine::SyncState;
-use steerway_server::{ChangePropagation, Edge as EdgeSum, Group as GroupSum, StateCounts};
+use steerway_server::{
+    ChangePropagation, Edge as EdgeSum, Group as GroupSum, LabelEdges as LabelSum, StateCounts,
+};
 
 type States = HashMap<&'static str, u64>;
 
@@ -25,6 +28,13 @@ pub(crate) struct Edge {
     streams: u64,
     states: States,
     since_seconds: f64,
+}
+
+#[pyclass(frozen, get_all, module = "steerway._engine")]
+pub(crate) struct LabelEdges {
+    label: String,
+    version: u64,
+    edges: Vec<Py<Edge>>,
 }
 
 #[pyclass(frozen, get_all, module = "steerway._engine")]
@@ -73,15 +83,27 @@ impl From<GroupSum> for Group {
     }
 }
 
-impl From<EdgeSum> for Edge {
-    fn from(edge: EdgeSum) -> Edge {
+impl Edge {
+    /// `now`: on the clock of the server.
+    pub(crate) fn new(edge: EdgeSum, now: Duration) -> Edge {
         Edge {
             label: edge.label.to_string(),
             type_url: edge.type_id.url(),
             name: edge.name.to_string(),
             streams: edge.streams,
             states: states(edge.states),
-            since_seconds: edge.oldest.as_secs_f64(),
+            since_seconds: now.saturating_sub(edge.opened).as_secs_f64(),
         }
+    }
+}
+
+impl LabelEdges {
+    pub(crate) fn new(py: Python<'_>, sum: LabelSum, now: Duration) -> PyResult<LabelEdges> {
+        let edges = sum.edges.into_iter().map(|edge| Py::new(py, Edge::new(edge, now)));
+        Ok(LabelEdges {
+            label: sum.label.to_string(),
+            version: sum.version,
+            edges: edges.collect::<PyResult<_>>()?,
+        })
     }
 }

@@ -51,7 +51,7 @@ pub use runtime::publication::{Missing, Publication};
 pub use server::error::{OptionsError, StartError};
 pub use server::handle::Server;
 pub use xds::absence::{AbsenceRow, Absences};
-pub use xds::edge::{Edge, EdgeFilter};
+pub use xds::edge::{ChangedEdges, Edge, EdgeFilter, LabelEdges};
 pub use xds::group::{Group, StateCounts};
 pub use xds::scan::StreamFilter;
 pub use xds::stream_view::StreamView;

@@ -20,6 +20,7 @@ from steerway._engine import (
     Entry,
     Group,
     HandshakeFailed,
+    LabelEdges,
     Limited,
     Loads,
     LocalityLoad,
@@ -221,6 +222,10 @@ class Engine:
     def edges(self, label: str | None = None, names: Sequence[str] | None = None) -> list[Edge]:
         """The streams, summed up by label, type and requested name; only those of `label` and of `names`."""
         return self._native.edges(label, names)
+
+    def changed_edges(self, known: dict[str, int]) -> tuple[list[LabelEdges], list[str]]:
+        """The edges of labels whose version is another than in `known`, and the labels in `known` without edges."""
+        return self._native.changed_edges(known)
 
     def absences(self, *, after: int = 0, streams: int = 0) -> Absences:
         """Subscribed names without a resource: their number, and rows of `streams` streams with ids above `after`.

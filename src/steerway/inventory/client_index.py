@@ -50,6 +50,8 @@ class WorkloadClients:
     nodes: Counter[str] = field(default_factory=Counter)
     clients: Counter[Client] = field(default_factory=Counter)
     zones: Counter[str] = field(default_factory=Counter)
+    limitations: object = None
+    """Kept by `client_rows`."""
 
     def count(self, stream: ClientStream, number: int) -> None:
         """Add (1) or remove (-1) a stream."""

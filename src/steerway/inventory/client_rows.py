@@ -1,16 +1,19 @@
 """Rows of clients: by workload, and by node id."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from typing import NamedTuple
 
 from steerway.catalog.locality.client_locality import PodLocality
 from steerway.explain.subscribed_name import find_target
 from steerway.explain.subscriber import Subscribers
 from steerway.inventory.client_index import ClientIndex, ClientStream, WorkloadClients
 from steerway.inventory.engine_view import GroupView, StreamView
-from steerway.inventory.row.client import ClientRow, ClientState, NodeRow
+from steerway.inventory.row.client import ClientRow, NodeRow
 from steerway.inventory.subscription_table import Subscription, worst
 from steerway.translate.client.audience import decode
+from steerway.translate.client.client import Client
+from steerway.translate.client.node import client_of
 from steerway.translate.xds import type_url
 
 Locality = Callable[[str], PodLocality | None]
@@ -24,12 +27,6 @@ def workload_row(
 ) -> ClientRow:
     """`group`: None before the engine has counted it. `subscriptions`: by service."""
     states = {} if group is None else {state: count for state, count in group.states.items() if count}
-    subscribed = sorted({name for subscription in subscriptions.values() for name in subscription.subscribed})
-    limitations = {
-        sentence
-        for client in list(clients.clients)
-        for sentence in subscribers.limitations_of(client, clients.namespace, subscribed)
-    }
     workload = clients.workload
     return ClientRow(
         id=workload.id,
@@ -43,14 +40,45 @@ def workload_row(
         libraries=_sorted({str(client): count for client, count in clients.clients.copy().items()}),
         zones=_sorted(clients.zones.copy()),
         services=len(subscriptions),
-        limitations=len(limitations),
+        limitations=_count_limitations(clients, subscriptions, subscribers),
         oldest_unacked_seconds=None if group is None else rounded(group.oldest_unacked_seconds),
         age_seconds=None if group is None else rounded(group.oldest_age_seconds),
     )
 
 
+class _Limitations(NamedTuple):
+    """How many limitations a workload has, and of what they follow."""
+
+    subscriptions: Mapping[str, Subscription]
+    subscribers: Subscribers
+    clients: frozenset[Client]
+    number: int
+
+
+def _count_limitations(
+    clients: WorkloadClients, subscriptions: Mapping[str, Subscription], subscribers: Subscribers
+) -> int:
+    """Kept as long as nothing of which they follow changes."""
+    kept, libraries = clients.limitations, frozenset(clients.clients.copy())
+    if (
+        isinstance(kept, _Limitations)
+        and kept.subscriptions is subscriptions
+        and kept.subscribers is subscribers
+        and kept.clients == libraries
+    ):
+        return kept.number
+    subscribed = sorted({name for subscription in subscriptions.values() for name in subscription.subscribed})
+    sentences = {
+        sentence
+        for client in libraries
+        for sentence in subscribers.limitations_of(client, clients.namespace, subscribed)
+    }
+    clients.limitations = _Limitations(subscriptions, subscribers, libraries, len(sentences))
+    return len(sentences)
+
+
 def node_row(
-    node_id: str, streams: Sequence[ClientStream], states: Mapping[int, ClientState], locality: Locality
+    node_id: str, streams: Sequence[ClientStream], states: Mapping[int, str], locality: Locality
 ) -> NodeRow:
     """The part of a row that is known without reading its streams; `complete` adds the rest."""
     first = streams[0]
@@ -81,6 +109,13 @@ class NodeDetails:
         self._index = index
         self._streams = {stream.id: stream for stream in streams}
         self._subscribers = subscribers
+        self._by_names: dict[_Names, tuple[Set[str], Set[str]]] = {}
+        """Of streams with the same names, as those of one workload have."""
+
+    @property
+    def states(self) -> Mapping[int, str]:
+        """The state of each stream."""
+        return {id: stream.state for id, stream in self._streams.items()}
 
     def complete(self, row: NodeRow, domain: str) -> NodeRow:
         """The row with services, limitations, the last refusal and the age."""
@@ -88,10 +123,9 @@ class NodeDetails:
         services: set[str] = set()
         limitations: set[str] = set()
         for stream in streams:
-            namespace = decode(stream.audience).namespace
-            subscribed = [(part.type_url, name) for part in stream.subscriptions for name in part.names]
-            services |= services_of(subscribed, namespace, domain)
-            limitations |= set(self._subscribers.limitations(stream.node, stream.audience, subscribed))
+            their_services, their_limitations = self._of_names(stream, domain)
+            services |= their_services
+            limitations |= their_limitations
         parts = [part for stream in streams for part in stream.subscriptions]
         ages = [stream.age_seconds for stream in streams]
         return NodeRow(
@@ -102,7 +136,17 @@ class NodeDetails:
             age_seconds=rounded(max(ages, default=None)),
         )
 
+    def _of_names(self, stream: StreamView, domain: str) -> tuple[Set[str], Set[str]]:
+        """The services and the limitations of a stream."""
+        subscribed = tuple((part.type_url, name) for part in stream.subscriptions for name in part.names)
+        key = client_of(stream.node), decode(stream.audience).namespace, subscribed
+        if key not in self._by_names:
+            limitations = self._subscribers.limitations_of(*key)
+            self._by_names[key] = services_of(subscribed, key[1], domain), set(limitations)
+        return self._by_names[key]
 
+
+_Names = tuple[Client, str, tuple[tuple[str, str], ...]]
 _COMPLETED = ("services", "limitations", "nack", "age_seconds")
 
 

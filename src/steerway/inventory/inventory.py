@@ -6,8 +6,9 @@ kept and computed anew for services that changed; what the engine knows is read 
 
 import asyncio
 import threading
+import time
 from collections import Counter
-from collections.abc import Callable, Collection, Iterable, Mapping
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from typing import Protocol
 
 import msgspec
@@ -18,16 +19,18 @@ from steerway.inventory import client_rows, graph, service_table
 from steerway.inventory.client_index import ClientIndex
 from steerway.inventory.client_rows import Locality, NodeDetails
 from steerway.inventory.engine_view import EngineView
-from steerway.inventory.row.client import STATES, ClientRow, ClientState, NodeRow
+from steerway.inventory.row.client import ClientRow, ClientState, NodeRow
 from steerway.inventory.row.graph import Graph, GraphEdge
 from steerway.inventory.row.service import ServiceRow
 from steerway.inventory.service_table import ServiceFacts, ServiceTable
-from steerway.inventory.snapshot import MAX_AGE_SECONDS, Snapshot, Snapshots, states_by_stream
+from steerway.inventory.snapshot import MAX_AGE_SECONDS, Snapshot, Snapshots, state_counts, unsettled
 from steerway.inventory.subscription_table import Subscription, worst
 from steerway.runtime import garbage
 from steerway.runtime.isolation import isolated
 
 _PREPARE_SECONDS = 0.25
+_REFRESH_SECONDS = 10.0
+"""Between reads of all streams without a request. They leave little to do for the first request after a while."""
 
 
 class Problem(Protocol):
@@ -72,8 +75,10 @@ class Inventory:
         """As of the last `observe`."""
         self._problem_counts: Mapping[str, int] = {}
         self._rows: dict[str, ServiceRow] = {}
-        self._read: tuple[Snapshot, Mapping[str, int]] | None = None
-        """What the rows were computed from."""
+        self._counted: Mapping[str, int] = {}
+        """The problems that the rows were computed from."""
+        self._ids: list[str] | None = None
+        """Those of the rows in their order; None: to be sorted."""
         self._changed: set[str] = set()
         self._pending: frozenset[str] = frozenset()
         """Services whose facts were computed since the last read."""
@@ -89,9 +94,14 @@ class Inventory:
 
     async def run(self) -> None:
         """Compute what follows from the catalog soon after each change, so that no request has to; until cancelled."""
+        due = 0.0
         while True:
             await asyncio.sleep(_PREPARE_SECONDS)
-            if self._table.touched:
+            if time.monotonic() >= due:
+                with isolated("service"):
+                    await asyncio.to_thread(self._prepare, refresh=True)
+                due = time.monotonic() + _REFRESH_SECONDS
+            elif self._table.touched:
                 with isolated("service"):
                     await asyncio.to_thread(self._prepare)
 
@@ -104,7 +114,7 @@ class Inventory:
 
     def changed_services(self) -> Collection[str]:
         """The ids of services whose rows changed or went since the last call."""
-        with self._lock, garbage.load():
+        with self._lock:
             self._refresh()
             changed, self._changed = self._changed, set()
             return changed
@@ -112,20 +122,15 @@ class Inventory:
     def services(self, ids: Collection[str] | None = None) -> list[ServiceRow]:
         """Rows by id, of these services or of all; without ages (see `aged`)."""
         with self._lock:
-            if ids is None:
-                with garbage.load():
-                    self._refresh()
-                return [self._rows[id] for id in sorted(self._rows)]
-            self._pending |= self._table.refresh()
-            snapshot, facts = self._snapshots.read(), self._table.facts
+            self._refresh()
             rows = self._rows
-            return [self._row(facts[id], snapshot, rows.get(id)) for id in sorted(ids) if id in facts]
+            return [rows[id] for id in (self._sorted() if ids is None else sorted(ids)) if id in rows]
 
-    def service_ids(self) -> list[str]:
+    def service_ids(self) -> Sequence[str]:
         """The ids of all services, in their order."""
         with self._lock:
-            self._pending |= self._table.refresh()
-            return sorted(self._table.facts)
+            self._refresh()
+            return self._sorted()
 
     @property
     def config_age_seconds(self) -> float | None:
@@ -163,26 +168,24 @@ class Inventory:
         return {label: worst(group.states) for label, group in groups.items()}
 
     def node_states(self) -> Mapping[str, ClientState]:
-        """The worst state of each node id."""
+        """The worst state of each node id that is not in sync."""
         worst_of: dict[str, ClientState] = {}
-        states = self.states()
-        for stream in self.index.streams():
-            state = states.get(stream.stream, STATES[-1])
-            before = worst_of.get(stream.node_id)
-            if before is None or STATES.index(state) < STATES.index(before):
-                worst_of[stream.node_id] = state
+        for id, state in unsettled(self._engine).items():
+            stream = self.index.stream(id)
+            if stream is not None:
+                worst_of[stream.node_id] = worst((state, worst_of.get(stream.node_id, state)))
         return worst_of
 
     def client_nodes(self, node_ids: Iterable[str]) -> list[NodeRow]:
         """Rows of these node ids, in their order."""
-        states = self.states()
-        rows = []
+        node_ids = list(node_ids)
+        ids = [id for node_id in node_ids for id in self.index.of_node(node_id)]
+        details = NodeDetails(self.index, self._engine.streams(ids=ids), self.subscribers())
+        states, rows = details.states, []
         for node_id in node_ids:
             known = map(self.index.stream, self.index.of_node(node_id))
             if streams := [stream for stream in known if stream is not None]:
                 rows.append(client_rows.node_row(node_id, streams, states, self._locality))
-        ids = [id for row in rows for id in self.index.of_node(row.id)]
-        details = NodeDetails(self.index, self._engine.streams(ids=ids), self.subscribers())
         return [details.complete(row, self._domain) for row in rows]
 
     def graph(self, subscriptions: Iterable[Subscription] | None = None) -> Graph:
@@ -200,18 +203,20 @@ class Inventory:
         """All edges of the graph."""
         return [graph.edge(subscription) for subscription in self.subscriptions()]
 
-    def subscriptions(self) -> list[Subscription]:
-        """Which workload subscribes to which service."""
-        by_service = self._snapshots.read().subscriptions.by_service
-        return [subscription for workloads in by_service.values() for subscription in workloads.values()]
+    def subscriptions(self, workloads: Iterable[str] | None = None) -> list[Subscription]:
+        """Which workload subscribes to which service, of these workloads or of all."""
+        table = self._snapshots.read().subscriptions
+        if workloads is None:
+            return table.all()
+        return [subscription for id in workloads for subscription in table.of_workload(id).values()]
 
     def subscriptions_of(self, service: str) -> Mapping[str, Subscription]:
         """Those to one service, by workload."""
         return self._snapshots.read().subscriptions.of_service(service)
 
-    def states(self) -> Mapping[int, ClientState]:
-        """The state of each stream."""
-        return states_by_stream(self._engine)
+    def state_counts(self) -> Mapping[ClientState, int]:
+        """The number of streams in each state that any of them is in."""
+        return state_counts(self._engine)
 
     def subscribers(self) -> Subscribers:
         """Limitations of clients. They are kept as long as no route and no policy changes."""
@@ -220,30 +225,60 @@ class Inventory:
             self._subscribers = version, self._make_subscribers()
         return self._subscribers[1]
 
-    def _prepare(self) -> None:
-        with self._lock, garbage.load():
-            self._pending |= self._table.refresh()
+    def _prepare(self, refresh: bool = False) -> None:
+        with self._lock:
+            self._compute_facts()
+            if refresh:
+                self._refresh()
+
+    def _compute_facts(self) -> None:
+        with garbage.load() as load:
+            computed = self._table.refresh()
+            load.objects = len(computed)
+        self._pending |= computed
+
+    def _sorted(self) -> Sequence[str]:
+        if self._ids is None:
+            self._ids = sorted(self._rows)
+        return self._ids
 
     def _refresh(self) -> None:
         """Compute the rows anew whose parts are others. The caller holds the lock."""
-        touched = self._table.refresh() | self._pending
+        self._compute_facts()
+        snapshot = self._snapshots.read()
+        touched = self._pending | self._snapshots.changed_services() | self._with_other_problems()
         self._pending = frozenset()
-        read = self._snapshots.read(), self._problem_counts
+        facts_of, rows = self._table.facts, self._rows
+        with garbage.load() as load:
+            load.objects = len(touched)
+            for id in touched:
+                before = rows.get(id)
+                if id not in facts_of:
+                    if rows.pop(id, None) is not None:
+                        self._changed.add(id)
+                        self._ids = None
+                    continue
+                row = self._row(facts_of[id], snapshot, before)
+                if before is None:
+                    self._ids = None
+                # Equal rows of facts that were computed anew are no change.
+                if row is not before and row != before:
+                    rows[id] = row
+                    self._changed.add(id)
+
+    def _with_other_problems(self) -> set[str]:
+        """Services with another number of problems than at the last call."""
+        now, before = self._problem_counts, self._counted
+        if now is before:
+            return set()
+        self._counted = now
+        others = {name for name in now.keys() | before.keys() if now.get(name) != before.get(name)}
         facts_of = self._table.facts
-        ids: Collection[str] = touched
-        if self._read is None or any(now is not before for now, before in zip(read, self._read, strict=True)):
-            ids = facts_of.keys()
-        self._read = read
-        for id in touched - facts_of.keys():
-            if self._rows.pop(id, None) is not None:
-                self._changed.add(id)
-        for id in ids & facts_of.keys():
-            before = self._rows.get(id)
-            row = self._row(facts_of[id], read[0], before)
-            # Equal rows of facts that were computed anew are no change.
-            if row is not before and row != before:
-                self._rows[id] = row
-                self._changed.add(id)
+        return (
+            {id for id, facts in facts_of.items() if not others.isdisjoint(facts.objects)}
+            if others
+            else set()
+        )
 
     def _row(self, facts: ServiceFacts, snapshot: Snapshot, before: ServiceRow | None = None) -> ServiceRow:
         counts = self._problem_counts

@@ -73,6 +73,15 @@ class Edge:
 
 
 @dataclass
+class LabelEdges:
+    """All edges of one label."""
+
+    label: str
+    version: int
+    edges: list[Edge]
+
+
+@dataclass
 class Load:
     """Requests to a locality."""
 
@@ -123,7 +132,15 @@ class Engine:
             group.states[stream.state] = group.states.get(stream.state, 0) + 1
         return list(groups.values())
 
-    def edges(self) -> list[Edge]:
+    def changed_edges(self, known: dict[str, int]) -> tuple[list[LabelEdges], list[str]]:
+        by_label: dict[str, list[Edge]] = {}
+        for edge in self._edges():
+            by_label.setdefault(edge.label, []).append(edge)
+        every = [LabelEdges(label, hash(str(edges)), edges) for label, edges in by_label.items()]
+        changed = [edges for edges in every if known.get(edges.label) != edges.version]
+        return changed, [label for label in known if label not in by_label]
+
+    def _edges(self) -> list[Edge]:
         edges: dict[tuple[str, str, str], Edge] = {}
         for stream in self.all.values():
             for part in stream.subscriptions:

@@ -1,5 +1,6 @@
 //! The handle that Python holds.
 
+use std::collections::HashMap;
 use std::future::Future;
 use std::io;
 use std::os::fd::RawFd;
@@ -34,7 +35,7 @@ use crate::server::error::{OptionsError, StartError};
 use crate::server::shard_handle::{Command, ShardHandle};
 use crate::server::threads::{self, Threads};
 use crate::xds::absence::{self, Absences, Page};
-use crate::xds::edge::{self, Edge, EdgeFilter, Edges};
+use crate::xds::edge::{self, ChangedEdges, Edge, EdgeFilter, Edges};
 use crate::xds::group::{self, Group, Groups, Totals};
 use crate::xds::scan::StreamFilter;
 use crate::xds::stream_view::StreamView;
@@ -286,6 +287,11 @@ impl Server {
     pub fn edges(&self, filter: EdgeFilter) -> Vec<Edge> {
         let parts = self.scan(move |streams| edge::edges(streams, filter.clone()));
         parts.fold(Edges::default(), Edges::merge).into_sorted()
+    }
+
+    /// The edges of labels whose version is not the one in `known`, and the labels in `known` without edges.
+    pub fn changed_edges(&self, known: HashMap<String, u64>) -> ChangedEdges {
+        ChangedEdges::new(&self.edges(EdgeFilter::default()), known)
     }
 
     /// Absent names of clients: their numbers, and rows of `streams` streams with ids above `after`.

@@ -1,5 +1,6 @@
 //! Which labels are subscribed to which names: the streams of a shard, summed up by label, type and name.
 
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::rc::Rc;
 use std::sync::Arc;
 use std::time::Duration;
@@ -13,7 +14,7 @@ use crate::xds::stream_handle::StreamHandle;
 use crate::xds::streams::Streams;
 
 /// The streams of one label that are subscribed to one name.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, Hash)]
 pub struct Edge {
     /// The label; "": streams without one.
     pub label: Arc<str>,
@@ -25,8 +26,45 @@ pub struct Edge {
     pub streams: u64,
     /// By the state of the name.
     pub states: StateCounts,
-    /// Age of the oldest stream.
-    pub oldest: Duration,
+    /// When the oldest stream was opened, on the clock of the server.
+    pub opened: Duration,
+}
+
+/// The edges of one label.
+#[derive(Clone, Debug)]
+pub struct LabelEdges {
+    /// The label; "": streams without one.
+    pub label: Arc<str>,
+    /// A hash of all fields of the edges.
+    pub version: u64,
+    /// By type and name.
+    pub edges: Vec<Edge>,
+}
+
+/// What became of edges that a caller knows.
+#[derive(Clone, Debug, Default)]
+pub struct ChangedEdges {
+    /// New and different ones, by label.
+    pub changed: Vec<LabelEdges>,
+    /// Labels that have none any more.
+    pub gone: Vec<String>,
+}
+
+impl ChangedEdges {
+    /// Compare `edges`, which are ordered by label, with the versions by label in `known`.
+    pub(crate) fn new(edges: &[Edge], mut known: std::collections::HashMap<String, u64>) -> Self {
+        let mut changed = Vec::new();
+        for edges in edges.chunk_by(|left, right| left.label == right.label) {
+            let mut hasher = DefaultHasher::new();
+            edges.hash(&mut hasher);
+            let version = hasher.finish();
+            let Some(Edge { label, .. }) = edges.first() else { continue };
+            if known.remove(&**label) != Some(version) {
+                changed.push(LabelEdges { label: Arc::clone(label), version, edges: edges.to_vec() });
+            }
+        }
+        Self { changed, gone: known.into_keys().collect() }
+    }
 }
 
 /// The edges that a call wants.
@@ -49,7 +87,7 @@ impl Edges {
             Some(edge) => {
                 edge.streams += part.streams;
                 add_states(&mut edge.states, part.states);
-                edge.oldest = edge.oldest.max(part.oldest);
+                edge.opened = edge.opened.min(part.opened);
             }
             None => drop(edges.insert(Arc::clone(&part.name), part)),
         }
@@ -79,7 +117,6 @@ impl Edges {
 /// The edges of the shard's streams.
 pub(crate) async fn edges(streams: Rc<Streams>, filter: EdgeFilter) -> Edges {
     let mut edges = Edges::default();
-    let now = streams.shard.shared.now();
     let ids = filter.names.as_ref().map(|names| streams.subscribed_to(names));
     let wanted = StreamFilter { label: filter.label.clone(), ids, ..StreamFilter::default() };
     scan(&streams, &wanted, |stream: &StreamHandle| {
@@ -93,7 +130,7 @@ pub(crate) async fn edges(streams: Rc<Streams>, filter: EdgeFilter) -> Edges {
                     name: Arc::clone(name),
                     streams: 1,
                     states: count_of(state),
-                    oldest: now.saturating_sub(stream.opened),
+                    opened: stream.opened,
                 });
             }
         });

@@ -4,10 +4,11 @@ from collections.abc import Collection, Sequence
 
 from steerway.admin.api.listing import Query
 from steerway.inventory.inventory import Inventory
+from steerway.inventory.row.client import STATES
 from steerway.inventory.subscription_table import Subscription
 
 
-def services(inventory: Inventory, query: Query) -> list[str]:
+def services(inventory: Inventory, query: Query) -> Sequence[str]:
     """Ids of services that pass the filters, in their order; `workload` and `client`: those that they subscribe to."""
     ids = inventory.service_ids()
     if query.service:
@@ -62,7 +63,7 @@ def nodes(inventory: Inventory, query: Query) -> Sequence[str]:
         ids = [node_id for node_id in ids if matches(node_id)]
     if query.state:
         states = inventory.node_states()
-        ids = [node_id for node_id in ids if states.get(node_id) == query.state]
+        ids = [node_id for node_id in ids if states.get(node_id, STATES[-1]) == query.state]
     return ids
 
 
@@ -71,9 +72,8 @@ def subscriptions(inventory: Inventory, query: Query) -> Sequence[Subscription]:
     workloads = _workloads(inventory, query._replace(service=""))
     return [
         subscription
-        for subscription in inventory.subscriptions()
+        for subscription in inventory.subscriptions(workloads)
         if query.service in ("", subscription.service)
-        and (workloads is None or subscription.workload in workloads)
         and (not query.namespace or _is_in(subscription, query.namespace))
     ]
 

@@ -1,7 +1,6 @@
 """The state of this replica in one object."""
 
 import time
-from collections import Counter
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -24,7 +23,7 @@ def prepare(view: AdminView) -> Callable[[], StatusRow]:
 
     def read() -> StatusRow:
         stats = view.engine.stats()
-        states = Counter(map(str, view.inventory.states().values()))
+        states = view.inventory.state_counts()
         last_id = view.journal.last_id
         config_age = view.journal.changed_seconds
         if config_age is None:
@@ -40,8 +39,8 @@ def prepare(view: AdminView) -> Callable[[], StatusRow]:
             config_age_seconds=rounded(config_age),
             services=len(view.inventory.service_ids()),
             workloads=len(view.inventory.index.workloads()),
-            streams=states.total(),
-            states=dict(states),
+            streams=sum(states.values()),
+            states={str(state): count for state, count in states.items()},
             resources={short_name(url): count for url, count in sorted(stats.resources.items())},
             problems=problems,
             informers=informers,

@@ -144,6 +144,21 @@ def test_edges_have_the_state_of_the_name_and_can_be_asked_by_name(
     until(lambda: edges(server, names=["a"]) == [("", CLUSTER, "a", 1, {"refused": 1})], "it is refused")
 
 
+def test_only_edges_of_changed_labels_are_read_again(server: XdsServer, client: AdsClient) -> None:
+    """Equal edges keep their version, whatever their age."""
+    server.publish([put(CLUSTER, "a", "1")])
+    stream = client.delta()
+    stream.request(CLUSTER, "a")
+    response = stream.read()
+    read = server.engine.changed_edges
+    until(lambda: len(read({})[0]) == 1, "the edges are listed")
+    (first,) = read({})[0]
+    assert [(edge.name, edge.states) for edge in first.edges] == [("a", {"behind": 1})]
+    assert read({"": first.version, "old": 1}) == ([], ["old"])
+    stream.ack(response)
+    until(lambda: len(read({"": first.version})[0]) == 1, "the state is another")
+
+
 def test_streams_are_filtered_and_paged(server: XdsServer) -> None:
     """By id, pattern of the node, label, and page after page in the order of ids."""
     nodes = ["shop/a-1", "shop/a-2", "pay/b-1", "pay/b-2", "pay/b-3"]
