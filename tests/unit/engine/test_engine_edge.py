@@ -129,6 +129,7 @@ def test_every_event_class_of_the_engine_is_an_event() -> None:
         "EngineUsage",
         "Entry",
         "Group",
+        "LabelEdges",
         "Loads",
         "LocalityLoad",
         "Propagation",
