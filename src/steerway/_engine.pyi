@@ -32,6 +32,7 @@ __all__ = [
     "Entry",
     "Group",
     "HandshakeFailed",
+    "LabelEdges",
     "Limited",
     "Loads",
     "LocalityLoad",
