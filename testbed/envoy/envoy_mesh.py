@@ -126,11 +126,15 @@ def mesh(
 
 
 def eventually(ask: Callable[[], Any], wanted: Callable[[Any], bool], what: str) -> Any:
-    """Ask until the answer is as wanted, and return it."""
+    """Ask until the answer is as wanted, and return it. An Envoy is ready a moment before it listens."""
     last: list[Any] = []
 
     def look() -> bool:
-        last[:] = [ask()]
+        try:
+            last[:] = [ask()]
+        except httpx.ConnectError as error:
+            last[:] = [error]
+            return False
         return wanted(last[0])
 
     until(look, lambda: f"{what}; last was {last}")

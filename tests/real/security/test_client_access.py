@@ -390,7 +390,7 @@ def test_the_admin_server_asks_for_its_token(protect: Callable[..., ControlPlane
             assert http.get("/healthz").status_code == http.get("/readyz").status_code == 200
             shown = {"authorization": f"Bearer {ADMIN_TOKEN}"}
             received = [http.get(path, headers=shown) for path in paths]
-            assert [answer.status_code for answer in received] == [200] * 5 + [404]
+            assert [answer.status_code for answer in received] == [200] * 4 + [404]
     key = SERVER.key.decode().splitlines()[1]
     for text in (*(answer.text for answer in received), *plane.process.errors, *plane.process.lines):
         for secret in (TOKEN, ADMIN_TOKEN, key):

@@ -35,6 +35,8 @@ export function link(view: string, id = "", query: Record<string, string | null 
 
 export function go(to: string): void {
   location.hash = to;
+  // Its event comes later; a key that is pressed before means the new view.
+  fragment.value = location.hash;
 }
 
 /** Change parameters of the view in place, without an entry in the history. */

@@ -80,10 +80,12 @@ class Replica:
         """The messages about some topics until the connection ends. Raises as `get`."""
         timeout = aiohttp.ClientTimeout(None, sock_connect=_CONNECT_SECONDS, sock_read=_SILENT_SECONDS)
         path = "/api/v1/events"
+        answered = False
         try:
             async with self._request(path, {"topics": topics}, timeout) as response:
                 if response.status != 200:
                     raise self._refusal(path, response.status, await response.read())
+                answered = True
                 topic, data = "", b""
                 async for line in response.content:
                     name, _, value = line.rstrip(b"\r\n").partition(b":")
@@ -96,6 +98,8 @@ class Replica:
                         yield Event(topic, self._decoded(data))
                         topic, data = "", b""
         except (aiohttp.ClientError, OSError, TimeoutError, ValueError) as error:
+            if answered and not isinstance(error, ValueError):
+                raise SourceError(f"the connection to {self.shown} ended") from None
             raise self._unreachable(error) from None
 
     def _request(self, path: str, params: Params, timeout: aiohttp.ClientTimeout) -> Any:
@@ -153,6 +157,8 @@ class Replica:
                 f"{self.shown} answers with status {status}: is it the admin address of steerway?"
             )
         if status == 401:
+            if self.token:
+                return SourceError(f"{self.shown} refuses the token: {self.token_hint}")
             return SourceError(f"{self.shown} wants a token: {self.token_hint}")
         if "nearest" in document:
             return UnknownServiceError(reason, document["nearest"])

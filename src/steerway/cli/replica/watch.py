@@ -90,6 +90,7 @@ async def _follow(replica: Replica, listing: Listing, rows: dict[str, Row], dirt
             read = await listing.rows(replica)
         except SteerwayError as error:
             failing = _warned(replica, error, failing)
+            _forget(rows, dirty)
         else:
             failing = False
             fresh = {listing.key(row): row for row in read}
@@ -109,15 +110,18 @@ async def _by_events(
 ) -> None:
     began = failing = False
     while True:
+        connected = False
         try:
             async for event in replica.events(topic):
-                began, failing = True, False
+                began, connected, failing = True, True, False
                 _apply(event, listing, rows)
                 dirty.set()
         except SteerwayError as error:
             if not began:
                 raise _UnsupportedError from error
             failing = _warned(replica, error, failing)
+            if not connected:  # else it may be back at once, as after a limit of the server
+                _forget(rows, dirty)
         if not began:
             raise _UnsupportedError
         await asyncio.sleep(_RECONNECT_SECONDS)
@@ -137,6 +141,13 @@ def _apply(event: Event, listing: Listing, rows: dict[str, Row]) -> None:
         del rows[key]
 
 
+def _forget(rows: dict[str, Row], dirty: asyncio.Event) -> None:
+    """Drop the rows of a replica that does not answer: its streams go to other replicas, and count there."""
+    if rows:
+        rows.clear()
+        dirty.set()
+
+
 def _warned(replica: Replica, error: SteerwayError, before: bool) -> bool:
     """Print a warning for the first failure in a row."""
     if not before:
@@ -144,5 +155,14 @@ def _warned(replica: Replica, error: SteerwayError, before: bool) -> bool:
     return True
 
 
-def _stable(row: Row) -> Row:
-    return {name: value for name, value in row.items() if not name.endswith("_seconds")}
+def _stable(value: Any) -> Any:
+    """Without times and durations, at any depth."""
+    if isinstance(value, list):
+        return [_stable(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: _stable(item)
+        for name, item in value.items()
+        if name != "time" and not name.endswith("_seconds")
+    }

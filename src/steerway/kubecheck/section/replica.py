@@ -23,11 +23,11 @@ async def deployment(context: Context) -> Sequence[Result]:
     deployments = await installation.find(context.reader, context.namespace)
     where = f"in namespace {context.namespace}" if context.namespace else "in any namespace"
     if not deployments:
-        hint = f"install the chart, or name its namespace with --namespace (label {installation.SELECTOR})"
+        hint = f"install the chart, or name its namespace with --steerway-namespace (label {installation.SELECTOR})"
         return [error(f"there is no Deployment of steerway {where}", hint)]
     names = [f"{item['metadata']['namespace']}/{item['metadata']['name']}" for item in deployments]
     if len(deployments) > 1:
-        hint = "choose one by its namespace: --namespace"
+        hint = "choose one by its namespace: --steerway-namespace"
         return [error(f"there are several Deployments of steerway {where}: {', '.join(names)}", hint)]
     context.installation = await installation.load(context.reader, deployments[0])
     return [ok(f"Deployment {names[0]} exists")]

@@ -63,7 +63,7 @@ def test_one_service_is_chosen_by_any_form_of_its_name(ask: Ask, pair: list[Admi
         assert ask("services", name, "-o", "name")[1] == "service/shop/backend\n"
     assert pair[0].requests[-1] == "/api/v1/services?limit=1000&namespace=shop&q=backend"
     code, out, err = ask("services", "nothing")
-    assert (code, out, err) == (0, "", "note: no Service is called nothing\n")
+    assert (code, out, err) == (1, "", "note: no Service is called nothing\n")
     assert ask("services", "a/b/c")[0] == 1
 
 

@@ -81,4 +81,6 @@ def services(where: Where, output: Output, name: str, namespace: str, state: str
         keep,
     )
     empty = f"no Service is called {name}" if name else "no Service is known that matches"
-    return session.run(where, lambda replicas: show(replicas, listing, "service", columns(), output, empty))
+    return session.run(
+        where, lambda replicas: show(replicas, listing, "service", columns(), output, empty, named=bool(name))
+    )
