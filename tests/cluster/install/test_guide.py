@@ -124,10 +124,11 @@ def test_an_installation_from_the_beginning_to_its_end(
         options = " ".join(f"--{option} {shell.folder / file}" for option, file in files.items())
         with traffic(installed, shell, namespace, processes, 18443, f"--creds tls {options}") as with_tls:
             with_tls.settle(*in_pod)
-            assert identities(installed) == {
-                ("certificate", web),
-                ("pod_address", f"service account {namespace.name}/default"),
-            }
+            wanted = {("certificate", web), ("pod_address", f"service account {namespace.name}/default")}
+            until(
+                lambda: identities(installed) == wanted,
+                lambda: f"both clients are connected again; now {identities(installed)}",
+            )
     assert load.failures == []
     until(lambda: not installed.pods() & first, "the end of all pods that were there before")
     shell.run(*GUIDE["Uninstall"])

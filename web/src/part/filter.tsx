@@ -17,7 +17,12 @@ interface SearchProps {
 export function Search({ label, name = "q" }: SearchProps) {
   const current = parameter(name);
   const [text, setText] = useState(current);
-  useEffect(() => setText(current), [current]);
+  const [applied, setApplied] = useState(current);
+  if (applied !== current) {
+    // While it is drawn: an effect after the first drawing would undo what was typed before it.
+    setApplied(current);
+    setText(current);
+  }
   useEffect(() => {
     const timer = setTimeout(() => text !== current && setQuery({ [name]: text }), DELAY_MS);
     return () => clearTimeout(timer);

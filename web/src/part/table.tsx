@@ -3,7 +3,7 @@
 import type { ComponentChildren } from "preact";
 import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import { parameter } from "./filter";
-import { setQuery } from "../model/route";
+import { go, setQuery } from "../model/route";
 
 export interface Column<T> {
   key: string;
@@ -62,7 +62,7 @@ export function Table<T>(props: TableProps<T>) {
       setActive(next);
       reveal(body.current, next * rowHeight, rowHeight);
     } else if (event.key === "Enter" && row && href && event.target === event.currentTarget) {
-      location.hash = href(row);
+      go(href(row));
     }
   }
 
@@ -114,7 +114,7 @@ export function Table<T>(props: TableProps<T>) {
                   onClick={(event) => {
                     setActive(index);
                     const target = event.target as Element;
-                    if (href && !target.closest("a, button") && !getSelection()?.toString()) location.hash = href(row);
+                    if (href && !target.closest("a, button") && !getSelection()?.toString()) go(href(row));
                   }}
                 >
                   {columns.map((column, position) => (
