@@ -15,7 +15,7 @@ export interface Target {
 }
 
 export function listen(views: readonly Target[]): void {
-  let pressed = 0;
+  let pressed = -Infinity;
   addEventListener("keydown", (event) => {
     if (event.key === "k" && (event.ctrlKey || event.metaKey)) {
       event.preventDefault();
@@ -26,7 +26,7 @@ export function listen(views: readonly Target[]): void {
     if (event.key === "Escape" && !overlay.value) return escape(event.target);
     if (inField || event.ctrlKey || event.metaKey || event.altKey || overlay.value) return;
     const after = event.timeStamp - pressed < SEQUENCE_MS;
-    pressed = 0;
+    pressed = -Infinity;
     const target = after ? views.find(({ letter }) => letter === event.key) : /^[1-9]$/.test(event.key) ? views[Number(event.key) - 1] : undefined;
     if (target) open(target.view);
     else if (event.key === "g") pressed = event.timeStamp;
