@@ -10,7 +10,7 @@ from typing import Any
 import httpx
 import yaml
 
-from testbed.process.deadline import PATIENCE_SECONDS
+from testbed.process.deadline import PATIENCE_SECONDS, until
 from testbed.process.process import Processes
 
 NAMESPACE = "steerway-system"
@@ -50,6 +50,8 @@ class Prometheus:
         self._replicas = dict(replicas)
         self._url = f"http://{process.wait(address, 'its address')}"
         self._http = httpx.Client(trust_env=False, timeout=PATIENCE_SECONDS)
+        # It listens before its storage is open, and answers 503 meanwhile.
+        until(lambda: self._http.get(f"{self._url}/-/ready").is_success, "a ready Prometheus")
 
     def query(self, expression: str) -> list[dict[str, Any]]:
         """The samples of an expression now. AssertionError: it is not valid."""
