@@ -3,6 +3,7 @@
 import type { Endpoint, RouteRule, ServiceDetail } from "../model/contract";
 import { link } from "../model/route";
 import { counted } from "../model/time";
+import { cut } from "./text";
 
 interface Node {
   key: string;
@@ -82,8 +83,6 @@ function shift(links: readonly Band[], edge: Band): number {
   const same = links.filter((other) => other.to === edge.to && other.text);
   return -7 + same.indexOf(edge) * 26;
 }
-
-const cut = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 
 function picture(service: ServiceDetail): { nodes: Node[]; links: Band[] } {
   const nodes: Node[] = [];

@@ -6,7 +6,13 @@ import { count, counted, duration, moment } from "../model/time";
 import { Icon, STATE_TEXT } from "../part/icon";
 import { Empty, Facts } from "../part/layout";
 
-export function ChangeLines({ changes }: { changes: readonly Change[] }) {
+interface ChangeLinesProps {
+  changes: readonly Change[];
+  /** The text at the end of a line. */
+  note?: (change: Change) => string;
+}
+
+export function ChangeLines({ changes, note = progress }: ChangeLinesProps) {
   if (changes.length === 0) return <Empty title="No changes yet">The journal starts with this replica, and keeps the newest changes.</Empty>;
   return (
     <ul class="lines">
@@ -17,7 +23,7 @@ export function ChangeLines({ changes }: { changes: readonly Change[] }) {
           <a class="clip" href={link("changes", change.id)}>
             {change.text}
           </a>
-          <span class="dim number end">{progress(change)}</span>
+          <span class="dim number end">{note(change)}</span>
         </li>
       ))}
     </ul>

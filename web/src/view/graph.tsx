@@ -10,6 +10,7 @@ import { Icon, STATE_TEXT } from "../part/icon";
 import { Empty, Head, Loading } from "../part/layout";
 import { useSize } from "../part/table";
 import { layered } from "../picture/layers";
+import { cut } from "../picture/text";
 
 const BOX = { width: 196, height: 30 };
 const ACROSS = 262;
@@ -174,8 +175,6 @@ function Box({ name, x, y, grouped, faded, onHover }: BoxProps) {
     </a>
   );
 }
-
-const cut = (text: string, length: number): string => (text.length > length ? `${text.slice(0, length - 1)}…` : text);
 
 interface Look {
   icon: State | ServiceState;

@@ -4,11 +4,12 @@ import type { ComponentChildren } from "preact";
 import { SERVICE_STATES, STATES, type Change, type Service, type Status, type Workload } from "../model/contract";
 import { link } from "../model/route";
 import { changes, loaded, services, sortedProblems, status, workloads, type Received } from "../model/store";
-import { count, counted, duration, moment } from "../model/time";
+import { count, counted, duration } from "../model/time";
 import { Age } from "../part/age";
 import { Icon, STATE_TEXT } from "../part/icon";
 import { Empty, Head, Loading, Name, Panel } from "../part/layout";
 import { StateBar, StateCounts } from "../part/state";
+import { ChangeLines } from "./change";
 
 const ROWS = 8;
 
@@ -191,22 +192,15 @@ function Recent() {
           <Loading what="changes" />
         )
       ) : (
-        <ul class="lines">
-          {recent.map((change) => (
-            <li key={change.id}>
-              <Icon of={change.kind} labelled />
-              <time class="number dim">{moment(change.time)}</time>
-              <a class="clip" href={link("changes", change.id)}>
-                {change.text}
-              </a>
-              <span class="dim number end">{change.complete ? duration(change.last_acked_seconds) : `${change.clients.acked}/${change.clients.sent}`}</span>
-            </li>
-          ))}
-        </ul>
+        <ChangeLines changes={recent} note={acknowledged} />
       )}
     </Panel>
   );
 }
+
+/** The time to the last acknowledgement, or how many clients have acknowledged. */
+const acknowledged = (change: Change): string =>
+  change.complete ? duration(change.last_acked_seconds) : `${change.clients.acked}/${change.clients.sent}`;
 
 export const newestFirst = (a: Change, b: Change): number => Number(b.id) - Number(a.id);
 

@@ -3,28 +3,14 @@
 from collections.abc import Sequence
 from typing import Protocol
 
+from steerway.inventory import engine_view
 
-class LocalityLoadView(Protocol):
+
+class LocalityLoadView(engine_view.LocalityLoadView, Protocol):
     """Requests of all clients to one locality of a cluster."""
 
     @property
-    def cluster(self) -> str: ...
-    @property
     def service(self) -> str: ...
-    @property
-    def region(self) -> str: ...
-    @property
-    def zone(self) -> str: ...
-    @property
-    def sub_zone(self) -> str: ...
-    @property
-    def issued(self) -> int: ...
-    @property
-    def successful(self) -> int: ...
-    @property
-    def errors(self) -> int: ...
-    @property
-    def in_progress(self) -> int: ...
 
 
 class DroppedLoadView(Protocol):
@@ -40,7 +26,7 @@ class DroppedLoadView(Protocol):
     def count(self) -> int: ...
 
 
-class LoadsView(Protocol):
+class LoadsView(engine_view.LoadsView, Protocol):
     """Load reports of clients."""
 
     @property
