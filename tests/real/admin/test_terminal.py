@@ -31,17 +31,6 @@ def planes(files: Files, backends: Backends, steer: Steer) -> list[ControlPlane]
     return [steer(), steer()]
 
 
-@pytest.fixture
-def clients(planes: list[ControlPlane], connect: Connect) -> None:
-    """One at each replica, with an answer."""
-    channels = [
-        connect(plane, "--node-id", f"{name}-0", "--zone", "eu-1a").dial(TARGET)
-        for plane, name in zip(planes, ("checkout", "web"), strict=True)
-    ]
-    for channel in channels:
-        channel.wait_for_answer()
-
-
 def addresses(planes: list[ControlPlane]) -> list[str]:
     return [part for plane in planes for part in ("--address", plane.admin)]
 
@@ -59,13 +48,29 @@ def ask(planes: list[ControlPlane]) -> Ask:
     return run
 
 
+@pytest.fixture
+def clients(planes: list[ControlPlane], connect: Connect, ask: Ask) -> None:
+    """One at each replica, in sync. The lists of a replica follow its streams one by one, so all are waited for."""
+    channels = [
+        connect(plane, "--node-id", f"{name}-0", "--zone", "eu-1a").dial(TARGET)
+        for plane, name in zip(planes, ("checkout", "web"), strict=True)
+    ]
+    for channel in channels:
+        channel.wait_for_answer()
+
+    def seen() -> bool:
+        states = [row["state"] for row in ask("clients", "--nodes")["items"]]
+        (row,) = ask("services", "backend")["items"]
+        subscribers = ask("describe", "service", "backend.shop")["subscribers"]
+        streams = row["clients"]["streams"], sum(item["streams"] for item in subscribers)
+        return states == ["in_sync"] * 2 and streams == (2, 2)
+
+    until(seen, "both clients in sync, in every list")
+
+
 @pytest.mark.usefixtures("clients")
 def test_every_list_has_what_both_replicas_have(ask: Ask, planes: list[ControlPlane]) -> None:
     """One client at each; the endpoints of either; the problem once."""
-    until(
-        lambda: [row["state"] for row in ask("clients", "--nodes")["items"]] == ["in_sync"] * 2,
-        "both clients in sync",
-    )
     names = [plane.admin.removeprefix("http://") for plane in planes]
     replicas = ask("status")["replicas"]
     assert [(row["id"], row["ready"], row["services"], row["problems"]) for row in replicas] == [
