@@ -58,7 +58,10 @@ class Page:
         until(lambda: self.evaluate(condition), lambda: f"{what}:\n{self.text[:600]}")
 
     def wait_for_text(self, text: str) -> None:
-        self.wait(f"document.querySelector('main')?.innerText.includes({json.dumps(text)}) === true", text)
+        """As it is shown; a long name is in parts, of which the middle may be clipped."""
+        parts = "[main.innerText, main.textContent].some"
+        found = f"{parts}(shown => shown.includes({json.dumps(text)}))"
+        self.wait(f"(main => main !== null && {found})(document.querySelector('main'))", text)
 
     @property
     def text(self) -> str:

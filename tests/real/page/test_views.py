@@ -1,6 +1,7 @@
 """Every view over a generated mesh: it shows its parts, axe-core accepts it, and the keyboard reaches all of it."""
 
 from collections.abc import Iterator
+from urllib.parse import quote
 
 import pytest
 
@@ -65,6 +66,67 @@ def test_a_deep_link_is_the_same_view_after_a_reload(page: Page, address: str) -
     page.wait("document.querySelectorAll('.table-space .row').length > 0", "rows")
     assert page.evaluate("document.querySelector('[data-search]').value") == "car"
     assert page.evaluate("document.querySelector('[aria-sort]').innerText").startswith("Client streams")
+
+
+@pytest.mark.parametrize("look", ["light", "dark", "phone"])
+def test_the_longest_names_stay_in_their_boxes(page: Page, look: str) -> None:
+    """In every view; their ends are shown, since the names of a fleet differ there."""
+    world = World(workloads=30, services=20, long=True)
+    app = Generated(world)
+    app.pause = True
+    routed = max(
+        (s for s in world.services.values() if s["routes"]), key=lambda s: len(world.edges_to(s["id"]))
+    )
+    caller = world.edges_to(routed["id"])[0]["workload"]
+    page.browser.show(
+        *((390, 844) if look == "phone" else (1280, 800)), phone=look == "phone", dark=look == "dark"
+    )
+    with serving(app) as address:
+        page.open(address)
+        for fragment, shown in (
+            ("#/", "Needs attention"),
+            ("#/services", "20 of 20 services"),
+            (f"#/services/{quote(routed['id'], safe='')}", "Way of a call"),
+            ("#/clients", "workloads"),
+            ("#/clients?by=node", "Node"),
+            (f"#/clients/{quote(caller, safe='')}", "Nodes"),
+            ("#/matrix", "20 services"),
+            ("#/graph", "lines"),
+            ("#/changes/12?range=all", "Close"),
+        ):
+            page.go(fragment, shown)
+            page.wait("document.querySelector('.spinner') === null", "the data")
+            assert page.evaluate(_OUTSIDE) == [], fragment
+            page.assert_accessible()
+        page.go(f"#/services/{quote(routed['id'], safe='')}", "Way of a call")
+        assert page.evaluate("document.querySelector('h1').innerText") == routed["id"]
+        page.go("#/graph", "lines")
+        ends = page.evaluate(
+            "[...document.querySelectorAll('.node text')].map(text => text.textContent.slice(-5))"
+        )
+        assert set(ends) == {name[-5:] for name in {*world.services, *world.workloads}}
+        page.assert_quiet()
+
+
+_OUTSIDE = """
+(() => {
+  const wide = (inner, outer) => inner.getBoundingClientRect().right > outer.getBoundingClientRect().right + 1;
+  const found = [];
+  const check = (parts, box) => document.querySelectorAll(parts).forEach(part => {
+    const around = typeof box === 'string' ? part.closest(box) : box(part);
+    if (around && part.getClientRects().length && wide(part, around)) found.push([parts, part.textContent]);
+  });
+  check('h1 .name', '.head');
+  check('.cell .name-end', '.cell');
+  check('.lines .name-end, .lines li > *', '.panel');
+  check('.matrix-side .name-end', '.matrix-side');
+  check('.facts dd', '.facts > div');
+  check('.flow-box text', text => text.parentElement.querySelector('rect'));
+  check('.node text', text => text.parentElement.querySelector('rect'));
+  return found;
+})()
+"""
+"""Texts that end outside of their boxes."""
 
 
 def test_the_keyboard_reaches_views_and_rows(page: Page, address: str) -> None:

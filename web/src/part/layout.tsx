@@ -78,13 +78,28 @@ export function Facts({ rows }: { rows: readonly (readonly [string, ComponentChi
   );
 }
 
-/** `shop/backend` with the namespace in a weaker colour. */
-export function Name({ id }: { id: string }) {
-  const cut = id.indexOf("/");
+/** Characters from which on a name is cut in its middle, and those at the ends that stay: there names of a fleet differ. */
+const LONG = 24;
+const NAMESPACE_END = 5;
+const NAME_END = 10;
+
+/** `shop/backend` with the namespace in a weaker colour. Where a long one has no room its middle is cut; `whole`: it wraps. */
+export function Name({ id, whole = false }: { id: string; whole?: boolean }) {
+  const start = id.indexOf("/") + 1;
+  const [namespace, name] = [id.slice(0, start), id.slice(start)];
+  if (whole || id.length <= LONG)
+    return (
+      <span class={whole ? "name name-whole" : "name"} title={id}>
+        {namespace && <span class="name-space">{namespace}</span>}
+        {name}
+      </span>
+    );
   return (
-    <span class="name" title={id}>
-      {cut >= 0 && <span class="dim">{id.slice(0, cut + 1)}</span>}
-      {id.slice(cut + 1)}
+    <span class="name name-parts" title={id}>
+      <span class="name-space">{namespace.slice(0, -NAMESPACE_END)}</span>
+      <span class="name-space name-end">{namespace.slice(-NAMESPACE_END)}</span>
+      <span>{name.slice(0, -NAME_END)}</span>
+      <span class="name-end">{name.slice(-NAME_END)}</span>
     </span>
   );
 }

@@ -3,7 +3,7 @@
 import type { Endpoint, RouteRule, ServiceDetail } from "../model/contract";
 import { link } from "../model/route";
 import { counted } from "../model/time";
-import { cut } from "./text";
+import { fitted, fittedName } from "./text";
 
 interface Node {
   key: string;
@@ -27,6 +27,7 @@ const LINE = 16;
 const PAD = 9;
 const SPACE = 14;
 const MOST = 6;
+const TEXT = BOX - 2 * PAD - 4;
 const TITLES = ["Clients", "Rules", "Backends", "Endpoints by zone"];
 
 export function Flow({ service }: { service: ServiceDetail }) {
@@ -65,13 +66,14 @@ export function Flow({ service }: { service: ServiceDetail }) {
 }
 
 function Box({ node, box }: { node: Node; box: Placed }) {
+  const name = node.title.lastIndexOf("/") + 1;
   const inner = (
     <g class={`flow-box ${node.look}`} transform={`translate(${box.x} ${box.y})`}>
       <title>{[node.title, ...node.lines].join("\n")}</title>
       <rect width={BOX} height={box.height} rx="7" />
-      <text x={PAD + 2} y={PAD + 12} class="flow-title">{cut(node.title, 25)}</text>
+      <text x={PAD + 2} y={PAD + 12} class="flow-title">{fittedName(node.title.slice(0, name), node.title.slice(name), TEXT, "600 12.5px").join("")}</text>
       {node.lines.map((line, index) => (
-        <text key={index} x={PAD + 2} y={PAD + 12 + LINE * (index + 1)} class="flow-line">{cut(line, 29)}</text>
+        <text key={index} x={PAD + 2} y={PAD + 12 + LINE * (index + 1)} class="flow-line">{fitted(line, TEXT, "400 11.5px")}</text>
       ))}
     </g>
   );

@@ -64,7 +64,7 @@ export const NODE_COLUMNS: readonly Column<NodeRow>[] = [
     width: "minmax(12rem, 2.4fr)",
     cell: (row) => (
       <>
-        <Icon of={row.state} labelled /> <code class="clip">{row.id || "no node id"}</code>
+        <Icon of={row.state} labelled /> <code class="clip"><Name id={row.id || "no node id"} /></code>
       </>
     ),
   },

@@ -10,9 +10,11 @@ import { Icon, STATE_TEXT } from "../part/icon";
 import { Empty, Head, Loading } from "../part/layout";
 import { useSize } from "../part/table";
 import { layered } from "../picture/layers";
-import { cut } from "../picture/text";
+import { fittedName } from "../picture/text";
 
 const BOX = { width: 196, height: 30 };
+/** Where the text of a box starts, beside its icon. */
+const TEXT = 30;
 const ACROSS = 262;
 const DOWN = 40;
 const THIN = 12;
@@ -150,12 +152,15 @@ interface BoxProps {
 
 function Box({ name, x, y, grouped, faded, onHover }: BoxProps) {
   const look = grouped ? namespaceLook(name) : looks(name);
-  const [namespace, short] = grouped ? ["", name] : [name.slice(0, name.indexOf("/") + 1), name.slice(name.indexOf("/") + 1)];
+  const start = grouped ? 0 : name.indexOf("/") + 1;
+  const [namespace, short] = fittedName(name.slice(0, start), name.slice(start), BOX.width - TEXT - 10, "550 12.5px");
+  // WCAG 2.5.3: the name of a link has the text that it shows.
+  const shown = namespace + short;
   const target = grouped ? link("graph", "", { namespace: name, group: "none" }) : link("graph", "", { focus: `${look.service ? "s" : "w"}:${name}` });
   return (
     <a
       href={target}
-      aria-label={`${name}: ${look.text}`}
+      aria-label={`${shown === name ? "" : `${shown}, `}${name}: ${look.text}`}
       onMouseEnter={() => onHover(name)}
       onMouseLeave={() => onHover("")}
       onFocus={() => onHover(name)}
@@ -167,9 +172,9 @@ function Box({ name, x, y, grouped, faded, onHover }: BoxProps) {
         <svg x="9" y="8" width="14" height="14">
           <Icon of={look.icon} />
         </svg>
-        <text x="30" y="19.5">
-          <tspan class="node-space">{cut(namespace, 10)}</tspan>
-          {cut(short, 24 - Math.min(10, namespace.length))}
+        <text x={TEXT} y="19.5">
+          <tspan class="node-space">{namespace}</tspan>
+          {short}
         </text>
       </g>
     </a>

@@ -132,7 +132,7 @@ function Attention() {
     ...sortedProblems.value.map((problem) => (
       <li key={`p${problem.where}${problem.reason}`}>
         <Icon of="warning" labelled />
-        <a class="name" href={link("problems", "", { q: problem.where })}>{problem.where}</a>
+        <a class="name" title={problem.where} href={link("problems", "", { q: problem.where })}>{problem.where}</a>
         <span class="dim clip">{problem.reason}</span>
       </li>
     )),

@@ -23,7 +23,7 @@ export function ServiceView({ id }: { id: string }) {
   const { data, error, at } = useDocument<ServiceDetail>(`/api/v1/services/${id.split("/").map(encodeURIComponent).join("/")}`, {}, trigger);
   return (
     <>
-      <Head title={<Name id={id} />} name={id} kicker={<a href={link("services")}>Services</a>}>
+      <Head title={<Name id={id} whole />} name={id} kicker={<a href={link("services")}>Services</a>}>
         {data && <StateLabel of={data.state} />}
         <a class="button" href={link("explain", "", { target: targetOf(id, data) })}>
           Explain

@@ -17,7 +17,7 @@ export function WorkloadView({ id }: { id: string }) {
   const row = workloads.value.get(id);
   return (
     <>
-      <Head title={<Name id={id} />} name={id} kicker={<><a href={link("clients")}>Clients</a>{row?.kind && ` · ${row.kind}`}</>}>
+      <Head title={<Name id={id} whole />} name={id} kicker={<><a href={link("clients")}>Clients</a>{row?.kind && ` · ${row.kind}`}</>}>
         {row && <StateLabel of={row.state} />}
         <a class="button" href={link("graph", "", { focus: `w:${id}` })}>
           Graph

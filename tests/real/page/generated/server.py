@@ -157,7 +157,9 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser()
     for option, default in (("workloads", 60), ("services", 40), ("port", 8600)):
         parser.add_argument(f"--{option}", type=int, default=default)
+    parser.add_argument("--long", action="store_true", help="names of the greatest length")
     given = parser.parse_args()
-    with serving(Generated(World(given.workloads, given.services)), given.port) as address:
+    world = World(given.workloads, given.services, long=given.long)
+    with serving(Generated(world), given.port) as address:
         print(address, flush=True)
         input("Enter ends it. ")

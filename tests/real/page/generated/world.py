@@ -37,15 +37,20 @@ LIBRARIES = (
 STATES = ("refused", "waiting", "behind", "absent", "in_sync")
 _BOUNDS = (0.001, 0.002, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, None)
 _TIERS = 4
+LONGEST = 63
+"""Characters of the name of a Service or a namespace."""
 _ENDED = {"sent": 0, "acked": 0, "nacked": 0, "pending": 0, "ended": 0}
 
 Document = dict[str, Any]
 
 
 class World:
-    """`services`, `workloads` and `changes` by id, `edges` by (workload, service): items of the lists."""
+    """`services`, `workloads` and `changes` by id, `edges` by (workload, service): items of the lists. `long`: every
+    namespace and name has 63 characters, and names differ at their ends."""
 
-    def __init__(self, workloads: int, services: int, seed: int = 1, entries: int = 60) -> None:
+    def __init__(
+        self, workloads: int, services: int, seed: int = 1, entries: int = 60, *, long: bool = False
+    ) -> None:
         self._random = random.Random(seed)
         self.services: dict[str, Document] = {}
         self.endpoints: dict[str, list[Document]] = {}
@@ -53,6 +58,13 @@ class World:
         self.edges: dict[tuple[str, str], Document] = {}
         self.changes: dict[str, Document] = {}
         names = list(_names(max(services, workloads)))
+        if long:
+            names = [
+                "/".join(
+                    f"{part:-<{LONGEST - 6}}".replace("-", "x") + f"-{index:05d}" for part in name.split("/")
+                )
+                for index, name in enumerate(names)
+            ]
         for index, name in enumerate(names[:services]):
             self._add_service(name, index)
         for index, name in enumerate(names[-workloads:] if workloads < services else names[:workloads]):
