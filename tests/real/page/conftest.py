@@ -60,8 +60,8 @@ class Page:
     def wait_for_text(self, text: str) -> None:
         """As it is shown; a long name is in parts, of which the middle may be clipped."""
         parts = "[main.innerText, main.textContent].some"
-        found = f"{parts}(shown => shown.includes({json.dumps(text)}))"
-        self.wait(f"(main => main !== null && {found})(document.querySelector('main'))", text)
+        is_shown = f"{parts}(shown => shown.includes({json.dumps(text)}))"
+        self.wait(f"(main => main !== null && {is_shown})(document.querySelector('main'))", text)
 
     @property
     def text(self) -> str:
