@@ -16,6 +16,7 @@ from steerway.explain.subscribed_name import find_target
 from steerway.explain.target import left_out_rows
 from steerway.inventory.engine_view import LoadsView
 from steerway.inventory.inventory import Inventory, object_of
+from steerway.inventory.missing_backend import Find
 from steerway.inventory.row.problem import ProblemRow
 from steerway.inventory.row.service import (
     BackendRow,
@@ -28,7 +29,7 @@ from steerway.inventory.row.service import (
     ServiceDetail,
     SubscriberRow,
 )
-from steerway.inventory.service_table import Find, Slices, port_row
+from steerway.inventory.service_table import Slices, port_row
 from steerway.inventory.subscription_table import Subscription
 from steerway.journal.row import ChangeRow
 from steerway.translate.xds import type_url

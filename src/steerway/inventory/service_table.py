@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from steerway.catalog.model.identity import ServiceId
 from steerway.catalog.model.mesh import ANY_PORT, EndpointState, Port, Service
 from steerway.catalog.service import endpoints
+from steerway.inventory.missing_backend import Find, Missing, backend_services, missing
 from steerway.inventory.row.service import (
     EndpointCounts,
     PortRow,
@@ -18,7 +19,6 @@ from steerway.inventory.row.service import (
 from steerway.inventory.subscription_table import Subscription, states_of
 from steerway.sources.objects.core import EndpointSlice
 
-Find = Callable[[ServiceId], Service | None]
 Slices = Callable[[ServiceId], Sequence[EndpointSlice]]
 _WARNING = ("waiting", "behind", "absent")
 
@@ -26,7 +26,8 @@ _WARNING = ("waiting", "behind", "absent")
 @dataclass(slots=True)
 class ServiceFacts:
     """What a row has of the catalog. `empty_ports`: numbers, as text, of ports without a healthy endpoint; `objects`:
-    those whose problems are problems of the service, as `KIND NAME`; `calls`: that on which limitations depend."""
+    those whose problems are problems of the service, as `KIND NAME`; `calls`: that on which limitations depend;
+    `missing`: backends of its routes."""
 
     id: str
     ports: list[PortRow]
@@ -37,6 +38,7 @@ class ServiceFacts:
     empty_ports: frozenset[str]
     objects: tuple[str, ...]
     calls: tuple[object, ...]
+    missing: Missing
 
 
 class ServiceTable:
@@ -49,6 +51,9 @@ class ServiceTable:
         self._touched: dict[ServiceId, None] = {}
         self._changed_at: dict[str, float] = {}
         self._facts: dict[str, ServiceFacts] = {}
+        self._backends: dict[ServiceId, frozenset[ServiceId]] = {}
+        self._routed_to: dict[ServiceId, set[ServiceId]] = {}
+        """By backend, also by a missing one: the services with a route to it."""
         self.changed_at: float | None = None
         """When a service changed last; None: never."""
         self.calls_version = 0
@@ -77,7 +82,7 @@ class ServiceTable:
             id, _ = self._touched.popitem()
             service = self._find(id)
             if service is not None and not service.outside:
-                now = facts(service, self._slices(id))
+                now = facts(service, self._slices(id), self._find)
                 before = self._facts.get(str(id))
                 self._facts[str(id)] = now
             else:
@@ -85,8 +90,23 @@ class ServiceTable:
                 self._changed_at.pop(str(id), None)
             if (before and before.calls) != (now and now.calls):
                 self.calls_version += 1
+            if (before and before.ports) != (now and now.ports):
+                self._touched.update(dict.fromkeys(self._routed_to.get(id, set()) - {id}))
+            self._follow(id, frozenset() if service is None else backend_services(service))
             done.add(str(id))
         return frozenset(done)
+
+    def _follow(self, id: ServiceId, backends: frozenset[ServiceId]) -> None:
+        before = self._backends.pop(id, frozenset())
+        if backends:
+            self._backends[id] = backends
+        for backend in before - backends:
+            others = self._routed_to[backend]
+            others.discard(id)
+            if not others:
+                del self._routed_to[backend]
+        for backend in backends - before:
+            self._routed_to.setdefault(backend, set()).add(id)
 
     def age_seconds(self) -> float | None:
         """Since the last change of any service."""
@@ -103,8 +123,9 @@ class ServiceTable:
         return None if changed_at is None else round(self._clock() - changed_at, 3)
 
 
-def facts(service: Service, slices: Iterable[EndpointSlice]) -> ServiceFacts:
-    """Those of one service. `slices`: with the endpoints that the catalog leaves out since they are not ready."""
+def facts(service: Service, slices: Iterable[EndpointSlice], find: Find) -> ServiceFacts:
+    """Those of one service. `slices`: with the endpoints that the catalog leaves out since they are not ready. `find`
+    gives the services of backends."""
     best: dict[str, tuple[EndpointState, str]] = {}
     for port in service.ports:
         for endpoint in port.endpoints:
@@ -137,6 +158,7 @@ def facts(service: Service, slices: Iterable[EndpointSlice]) -> ServiceFacts:
             *routes,
         ),
         (service.exported_to, service.local_only, service.private, *map(_calls, service.ports)),
+        missing(service, find),
     )
 
 
@@ -238,8 +260,8 @@ def _state(
     broken = bool(empty) and any(
         not empty.isdisjoint(subscription.ports) for subscription in subscriptions.values()
     )
-    if broken or states.get("refused"):
+    if broken or states.get("refused") or (facts_of.missing == "all" and subscriptions):
         return "error"
-    if problems or any(states.get(state) for state in _WARNING):
+    if problems or facts_of.missing != "none" or any(states.get(state) for state in _WARNING):
         return "warning"
     return "ok" if subscriptions else "idle"

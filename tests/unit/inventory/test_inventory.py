@@ -7,6 +7,7 @@ from steerway.sources.objects.core import ServicePort
 from steerway.sources.store import Problem
 from steerway.translate.xds import type_url
 from testbed.mesh import endpoint, endpoint_slice, service
+from tests.support.example.route_example import grpc_route, rule
 from tests.unit.inventory.inventory_world import Load, Part, Stream, World, names_of
 
 BACKEND = "shop/backend"
@@ -94,6 +95,22 @@ def test_a_service_without_healthy_endpoints_is_an_error_for_its_clients_only(wo
     connect(world)
     assert world.inventory.services([BACKEND])[0].state == "error"
     world.put(PODS)
+    assert world.inventory.services([BACKEND])[0].state == "ok"
+
+
+def test_a_route_to_missing_backends_is_a_problem_of_its_service(world: World) -> None:
+    """An error where clients call, as long as no backend of a rule exists; a missing share is a warning."""
+    world.put(grpc_route(rule("gone")))
+    assert world.inventory.services([BACKEND])[0].state == "warning"
+    connect(world)
+    assert world.inventory.services([BACKEND])[0].state == "error"
+    world.put(service(ServicePort(50051, "grpc"), name="gone"))
+    assert world.inventory.services([BACKEND])[0].state == "ok"
+    world.delete(service(ServicePort(50051, "grpc"), name="gone"))
+    assert world.inventory.services([BACKEND])[0].state == "error"
+    world.put(grpc_route(rule("gone", "backend")))
+    assert world.inventory.services([BACKEND])[0].state == "warning"
+    world.put(grpc_route(rule("backend")))
     assert world.inventory.services([BACKEND])[0].state == "ok"
 
 

@@ -9,8 +9,9 @@ from steerway.inventory.row.problem import ProblemRow
 from steerway.journal.row import ChangeRow
 
 ServiceState = Literal["error", "warning", "ok", "idle"]
-"""error: a port with clients has no healthy endpoint, or a client refused a resource. warning: problems, or clients
-that wait, are behind or miss a name. idle: no clients."""
+"""error: a port with clients has no healthy endpoint, all backends of a rule of a route with clients are missing, or a
+client refused a resource. warning: problems, a missing backend, or clients that wait, are behind or miss a name. idle:
+no clients."""
 EndpointState = Literal["healthy", "draining", "unready"]
 
 
