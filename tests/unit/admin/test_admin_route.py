@@ -233,6 +233,21 @@ async def test_every_path_of_the_page_exists(world: World, http: httpx.AsyncClie
     assert {answer.status_code for answer in answers} == {200}
 
 
+async def test_the_paths_of_a_404_are_those_of_the_operations(http: httpx.AsyncClient) -> None:
+    """Each operation of the OpenAPI document that is read, whatever stands for its parameters."""
+    documented = (await http.get("/api/v1/openapi.json")).json()["paths"]
+    read = {path.partition("{")[0].rstrip("/") for path, methods in documented.items() if "get" in methods}
+    listed = {path.partition("?")[0] for path in ENDPOINTS}
+    missing = {path for path in read if path.startswith("/api/") and path not in listed}
+    assert missing == set()
+
+
+async def test_an_unknown_type_of_streams_is_refused(http: httpx.AsyncClient) -> None:
+    answer = await http.get("/api/v1/streams?type=foo")
+    assert answer.status_code == 400
+    assert "type is 'foo': give one of cds, ecds, eds, lds" in answer.json()["error"]
+
+
 async def test_an_unknown_path_names_those_that_exist(http: httpx.AsyncClient) -> None:
     """A 404 helps."""
     answer = await http.get("/api/v2/streams")

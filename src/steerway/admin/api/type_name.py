@@ -37,7 +37,12 @@ def known(asked: str, type_urls: Iterable[str]) -> bool:
     return any(matches(full, asked) for full in (*SHORT.values(), *type_urls))
 
 
+def all_names(type_urls: Iterable[str]) -> list[str]:
+    """Short names of the xDS types and of `type_urls`."""
+    return sorted({*SHORT, *map(short_name, type_urls)})
+
+
 def nearest(asked: str, type_urls: Iterable[str]) -> list[str]:
     """Similar short names; all of them when none is similar."""
-    every = sorted({*SHORT, *(short_name(type_url) for type_url in type_urls)})
+    every = all_names(type_urls)
     return difflib.get_close_matches(asked.lower(), every, n=3, cutoff=0.5) or every

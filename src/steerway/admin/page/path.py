@@ -9,6 +9,8 @@ ENDPOINTS = (
     "/api/v1/services/NAMESPACE/NAME",
     "/api/v1/clients",
     "/api/v1/clients/NODE",
+    "/api/v1/changes",
+    "/api/v1/events",
     "/api/v1/graph",
     "/api/v1/endpoints?target=NAME",
     "/api/v1/openapi.json",

@@ -6,7 +6,8 @@ import msgspec
 from starlette.requests import Request
 from starlette.responses import Response
 
-from steerway.admin.api import load, stream
+from steerway.admin.api import load, stream, type_name
+from steerway.admin.api.request_error import RequestError
 from steerway.admin.api.response_type import LoadDocument, StreamList
 from steerway.admin.api.route.operation import Operation, Workers, choice, encoded, json_response, text
 from steerway.admin.grpc import client_status
@@ -49,8 +50,11 @@ class _Clients:
         with_resources = resources == "true"
 
         def answer() -> bytes:
-            engine = self._view.engine
-            streams = stream.shown(engine.streams(resources=with_resources), node, kind)
+            streams = self._view.engine.streams(resources=with_resources)
+            served = {part.type_url for one in streams for part in one.subscriptions}
+            if kind is not None and not type_name.known(kind, served):
+                raise RequestError(f"type is {kind!r}: give one of {', '.join(type_name.all_names(served))}")
+            streams = stream.shown(streams, node, kind)
             look = self._view.locality, self._view.identity, self._view.subscribers()
             return msgspec.json.encode(
                 {"streams": stream.describe(streams, *look, kind, resources=with_resources)}
