@@ -114,7 +114,7 @@ class Rows:
         services = _some(map(str, sorted(entry.services)), entry.service_count)
         subject = _some(map(str, objects), entry.object_count) or services or "no object"
         if not entry.resource_count:
-            return f"{subject}: no client is subscribed"
+            return f"{subject}: no resource of a client changes"
         noun = "resource" if entry.resource_count == 1 else "resources"
         owner = f" of {services}" if objects and services else ""
         types = ", ".join(map(self._type_name, entry.resources))

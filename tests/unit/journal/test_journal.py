@@ -65,7 +65,7 @@ def test_a_change_without_subscribers_is_complete(world: World) -> None:
     """The engine is not asked about it."""
     change = world.publish(put=[])
     assert world.row(change)["complete"]
-    assert world.row(change)["text"] == "EndpointSlice shop/backend-abc: no client is subscribed"
+    assert world.row(change)["text"] == "EndpointSlice shop/backend-abc: no resource of a client changes"
     assert world.asked == []
 
 
