@@ -51,7 +51,7 @@ class _Clients:
 
         def answer() -> bytes:
             streams = self._view.engine.streams(resources=with_resources)
-            served = {part.type_url for one in streams for part in one.subscriptions}
+            served = {part.type_url for client in streams for part in client.subscriptions}
             if kind is not None and not type_name.known(kind, served):
                 raise RequestError(f"type is {kind!r}: give one of {', '.join(type_name.all_names(served))}")
             streams = stream.shown(streams, node, kind)
