@@ -56,6 +56,27 @@ def test_every_view_is_accessible(page: Page, address: str, look: str) -> None:
     page.assert_quiet()
 
 
+def test_what_does_not_exist_is_not_drawn_as_served(page: Page) -> None:
+    """A missing backend of a route, a client of an absent name, and the service of that name in the graph."""
+    world = World(workloads=20, services=40)
+    routed = max(
+        (s for s in world.services.values() if s["routes"]), key=lambda s: len(world.edges_to(s["id"]))
+    )
+    caller = world.edges_to(routed["id"])[0]["workload"]
+    world.workloads[caller]["states"] = {"absent": world.workloads[caller]["streams"]}
+    other = min(target for _, target in world.edges if target not in {routed["id"], *world.workloads})
+    del world.services[other]
+    app = Generated(world)
+    app.pause = True
+    with serving(app) as address:
+        page.open(address, "#/services/" + quote(routed["id"], safe=""))
+        page.wait("document.querySelectorAll('.flow-client.flow-bad').length === 1", "the client")
+        page.assert_accessible()
+        page.go(f"#/graph?focus=s:{quote(other, safe='')}", "Neighbours")
+        page.wait("document.querySelectorAll('.node-service.n-absent').length === 1", "the absent service")
+        page.assert_accessible()
+
+
 def test_a_deep_link_is_the_same_view_after_a_reload(page: Page, address: str) -> None:
     """With its filters."""
     page.open(address, "#/services?namespace=shop&q=car&sort=-clients")

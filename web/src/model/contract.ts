@@ -90,7 +90,8 @@ export interface PortDetail extends Port {
 }
 
 export interface RouteBackend {
-  service: string;
+  /** null: the share fails. */
+  service: string | null;
   port: number | null;
   weight: number | null;
   share: number | null;

@@ -41,7 +41,7 @@ export const STATE_TEXT: Record<State | ServiceState | EndpointState | ChangeKin
   refused: "refused",
   waiting: "waiting",
   behind: "behind",
-  absent: "absent name",
+  absent: "with absent names",
   in_sync: "in sync",
   error: "error",
   warning: "warning",
@@ -78,11 +78,12 @@ export function Icon({ of, labelled = false, size = 14 }: { of: Kind; labelled?:
   );
 }
 
-/** An icon with its word. */
-export function StateLabel({ of }: { of: Kind }) {
+/** An icon with its word, and the reason of the state. */
+export function StateLabel({ of, reason = "" }: { of: Kind; reason?: string }) {
   return (
     <span class={`state-label t-${of}`} title={STATE_HINT[of]}>
       <Icon of={of} /> {STATE_TEXT[of]}
+      {reason && <span class="state-reason">{reason}</span>}
     </span>
   );
 }

@@ -1,7 +1,8 @@
 // The way of a call through a service: clients, rules of routes, backends, zones of endpoints.
 
-import type { Endpoint, RouteRule, ServiceDetail } from "../model/contract";
+import type { Endpoint, RouteRule, ServiceDetail, States } from "../model/contract";
 import { link } from "../model/route";
+import { services } from "../model/store";
 import { counted } from "../model/time";
 import { fitted, fittedName } from "./text";
 
@@ -90,8 +91,8 @@ function picture(service: ServiceDetail): { nodes: Node[]; links: Band[] } {
   const nodes: Node[] = [];
   const links: Band[] = [];
   const clients = service.subscribers.toSorted((a, b) => b.streams - a.streams);
-  for (const { workload, streams } of clients.slice(0, MOST))
-    nodes.push({ key: `c${workload}`, column: 0, title: workload, lines: [counted(streams, "stream")], look: "flow-client", href: link("clients", workload) });
+  for (const { workload, streams, states } of clients.slice(0, MOST))
+    nodes.push({ key: `c${workload}`, column: 0, title: workload, lines: [counted(streams, "stream"), ...(isAbsent(states) ? ["absent names"] : [])], look: isAbsent(states) ? "flow-client flow-bad" : "flow-client", href: link("clients", workload) });
   if (clients.length > MOST) nodes.push({ key: "c", column: 0, title: `${clients.length - MOST} more workloads`, lines: [], look: "flow-client" });
   if (clients.length === 0) nodes.push({ key: "c", column: 0, title: "No clients", lines: ["no stream asks for it"], look: "flow-idle" });
   const callers = nodes.map((node) => node.key);
@@ -103,12 +104,16 @@ function picture(service: ServiceDetail): { nodes: Node[]; links: Band[] } {
     const key = `r${index}`;
     nodes.push({ key, column: 1, title: object, lines: ruleLines(rule), look: "flow-rule" });
     for (const caller of callers) {
-      const streams = clients.find(({ workload }) => `c${workload}` === caller)?.streams ?? 0;
+      const client = clients.find(({ workload }) => `c${workload}` === caller);
+      const streams = client && !isAbsent(client.states) ? client.streams : 0;
       links.push({ from: caller, to: key, share: Math.min(1, streams / total) * 0.6, text: "" });
     }
     for (const backend of rule.backends) {
       const to = `b${backend.service}:${backend.port ?? ""}`;
-      if (!nodes.some((node) => node.key === to)) nodes.push(backendNode(to, backend.service, backend.port));
+      if (!nodes.some((node) => node.key === to)) {
+        nodes.push(backendNode(to, backend.service, backend.port));
+        if (backend.service !== service.id) addOther(to, backend.service, nodes, links);
+      }
       const share = backend.share ?? 1 / rule.backends.length;
       links.push({ from: key, to, share, text: rule.backends.length > 1 || share < 1 ? `${Math.round(share * 1000) / 10} %` : "" });
     }
@@ -116,6 +121,9 @@ function picture(service: ServiceDetail): { nodes: Node[]; links: Band[] } {
   addZones(service, nodes, links);
   return { nodes, links };
 }
+
+/** Every stream subscribes to a name that does not exist. */
+const isAbsent = (states: States): boolean => Boolean(states.absent) && Object.keys(states).length === 1;
 
 function direct(service: ServiceDetail): RouteRule {
   return { matches: ["every call"], filters: [], backends: service.ports.map(({ number }) => ({ service: service.id, port: number, weight: null, share: 1 })) };
@@ -126,11 +134,27 @@ function ruleLines(rule: RouteRule): string[] {
   return lines.length > 4 ? [...lines.slice(0, 3), `and ${lines.length - 3} more`] : lines;
 }
 
-function backendNode(key: string, service: string, port: number | null): Node {
+function backendNode(key: string, service: string | null, port: number | null): Node {
+  if (service === null) return { key, column: 2, title: "No backend", lines: ["these calls fail"], look: "flow-bad" };
   return { key, column: 2, title: service, lines: [port === null ? "every port" : `port ${port}`], look: "flow-backend", href: link("services", service) };
 }
 
-/** The zones of the ports of this service; endpoints of another one are in its own view. */
+/** The healthy endpoints of another service, by zone; single ports are in its own view. */
+function addOther(from: string, id: string | null, nodes: Node[], links: Band[]): void {
+  const other = services.value.get(id ?? "");
+  const zones = Object.entries(other?.zones ?? {});
+  for (const [zone, healthy] of zones) {
+    nodes.push({ key: `${from}/${zone}`, column: 3, title: zone || "no zone", lines: [`${counted(healthy, "endpoint")} of ${id}`], look: "flow-zone" });
+    links.push({ from, to: `${from}/${zone}`, share: healthy / (other?.endpoints.healthy || 1), text: "" });
+  }
+  if (id !== null && zones.length === 0) {
+    const lines = [other ? "none is healthy" : "the calls fail"];
+    nodes.push({ key: `${from}/`, column: 3, title: other ? "No endpoints" : "No such service", lines, look: "flow-bad" });
+    links.push({ from, to: `${from}/`, share: 0, text: "" });
+  }
+}
+
+/** The zones of the ports of this service. */
 function addZones(service: ServiceDetail, nodes: Node[], links: Band[]): void {
   for (const port of service.port_details) {
     const from = `b${service.id}:${port.number}`;

@@ -194,7 +194,8 @@ function looks(name: string): Look {
   if (service) texts.push(`service, ${count(service.endpoints.healthy)} of ${counted(service.endpoints.total, "endpoint")} healthy`);
   const bad = workload && workload.state !== "in_sync" ? workload.state : undefined;
   const icon = service && (service.state === "error" || service.state === "warning" || !bad) ? service.state : (bad ?? workload?.state ?? "idle");
-  return { icon, service: Boolean(service), text: texts.join("; ") || "not known" };
+  if (!workload && !service) return { icon: "absent", service: true, text: "service that does not exist" };
+  return { icon, service: Boolean(service), text: texts.join("; ") };
 }
 
 const WORST: readonly ServiceState[] = ["error", "warning", "ok", "idle"];

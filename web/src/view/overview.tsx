@@ -9,6 +9,7 @@ import { Age } from "../part/age";
 import { Icon, STATE_TEXT } from "../part/icon";
 import { Empty, Head, Loading, Name, Panel } from "../part/layout";
 import { StateBar, StateCounts } from "../part/state";
+import { reasonOf } from "./service";
 import { ChangeLines } from "./change";
 
 const ROWS = 8;
@@ -155,7 +156,6 @@ function Attention() {
 }
 
 function ServiceLine({ service }: { service: Service }) {
-  const { healthy, total } = service.endpoints;
   return (
     <li>
       <Icon of={service.state} labelled />
@@ -163,7 +163,7 @@ function ServiceLine({ service }: { service: Service }) {
         <Name id={service.id} />
       </a>
       <span class="dim clip">
-        {healthy === 0 ? `no healthy endpoint of ${total}` : `${count(service.clients.states.refused ?? 0)} streams refused`}, {counted(service.clients.streams, "stream")}
+        {reasonOf(service)}, {counted(service.clients.streams, "stream")}
       </span>
     </li>
   );

@@ -1,7 +1,7 @@
 // One service: its endpoints, the way of a call, its clients, propagation, policies, problems and changes.
 
 import { useState } from "preact/hooks";
-import type { PolicySection, PortDetail, ServiceDetail, Subscriber } from "../model/contract";
+import type { PolicySection, PortDetail, Service, ServiceDetail, Subscriber } from "../model/contract";
 import { link } from "../model/route";
 import { changes, services } from "../model/store";
 import { count, counted } from "../model/time";
@@ -24,7 +24,7 @@ export function ServiceView({ id }: { id: string }) {
   return (
     <>
       <Head title={<Name id={id} whole />} name={id} kicker={<a href={link("services")}>Services</a>}>
-        {data && <StateLabel of={data.state} />}
+        {data && <StateLabel of={data.state} reason={reasonOf(data)} />}
         <a class="button" href={link("explain", "", { target: targetOf(id, data) })}>
           Explain
         </a>
@@ -32,6 +32,18 @@ export function ServiceView({ id }: { id: string }) {
       {data ? <Body service={data} at={at} /> : error ? <Missing what={`Service ${id}`} view="services" error={error} /> : <Loading what={id} />}
     </>
   );
+}
+
+/** Why its state is no good one, the worst reason first. */
+export function reasonOf({ state, endpoints, clients, problems }: Service): string {
+  if (state !== "error" && state !== "warning") return "";
+  const { refused = 0, waiting = 0, behind = 0, absent = 0 } = clients.states;
+  if (refused) return `${counted(refused, "stream")} refused its resources`;
+  if (state === "error") return endpoints.healthy ? "a port or a rule of a route has no healthy backend" : `no healthy endpoint of ${count(endpoints.total)}`;
+  if (problems) return counted(problems, "problem");
+  if (absent) return `${counted(absent, "stream")} with absent names`;
+  if (waiting + behind) return `${counted(waiting + behind, "stream")} without the newest configuration`;
+  return "a backend of a route does not exist";
 }
 
 function targetOf(id: string, service: ServiceDetail | null): string {
@@ -47,7 +59,7 @@ function Body({ service, at }: { service: ServiceDetail; at: number }) {
       <Facts
         rows={[
           ["Endpoints", <><b>{count(service.endpoints.healthy)}</b> of {count(service.endpoints.total)} healthy</>],
-          ["Client streams", <><b>{count(service.clients.streams)}</b> of {counted(service.clients.workloads, "workload")}</>],
+          ["Client streams", <><b>{count(service.clients.streams)}</b> from {counted(service.clients.workloads, "workload")}</>],
           ["Ports", service.ports.map((port) => [port.number, port.name, port.protocol].filter(Boolean).join(" ")).join(", ") || "none"],
           ["Policies", service.policies.join(", ") || "none"],
           ["Routes", service.routes.join(", ") || "none"],
