@@ -99,7 +99,7 @@ class ControlPlane:
         self._evaluator = StatusEvaluator(resolver)
         self._report = LocalReport(self._local, self._evaluator, resolver.covers)
         self._injection = Injection(settings)
-        self._reporters = reporters(settings, self._report, resolver.covers, self._injection.writers)
+        self._reporters = reporters(settings, self._report, self._injection.writers, self._events)
         stages: tuple[Stage, ...] = (
             self._local.store,
             *self._remotes,

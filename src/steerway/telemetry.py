@@ -62,7 +62,7 @@ LEASE_HELD = Gauge(
 )
 EVENTS = Counter(
     "steerway_events_written",
-    "Events about objects that are not served, by what became of them.",
+    "Events about objects that are not served, and about refused changes, by what became of them.",
     ["result"],  # created, counted, object_gone, dropped, failed
     registry=REGISTRY,
 )

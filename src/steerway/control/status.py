@@ -9,6 +9,7 @@ import structlog
 import steerway
 from steerway.catalog.federation import Federation
 from steerway.config import Settings
+from steerway.control.engine_events import EngineEvents
 from steerway.control.local_cluster import LocalCluster
 from steerway.explain import limitation
 from steerway.journal.journal import Journal
@@ -65,30 +66,30 @@ def report_start(journal: Journal, federation: Federation, services: int, proble
 
 
 class LocalReport:
-    """What is to be written about objects that came from the local API server.
+    """What is to be written about objects that came from the local API server, which is in `cluster`.
 
     `covers`: whether an object is in the scope of this installation.
     """
 
     def __init__(self, cluster: LocalCluster, evaluator: StatusEvaluator, covers: Covers) -> None:
-        self._cluster = cluster
+        self.cluster = cluster
         self._evaluator = evaluator
-        self._covers = covers
+        self.covers = covers
 
     def problems(self) -> Iterable[AboutObject]:
         """For Events."""
-        store, api_server = self._cluster.store, self._cluster.api_server
+        store, api_server = self.cluster.store, self.cluster.api_server
         for problem in store.problems_of(api_server):
             # A Service outside the scope is reported by the installation that serves it.
-            if problem.about is None or problem.about.kind != "Service" or self._covers(problem.about):
+            if problem.about is None or problem.about.kind != "Service" or self.covers(problem.about):
                 yield problem
-        for unserved in self._cluster.catalog.problems():
+        for unserved in self.cluster.catalog.problems():
             if unserved.about is not None and store.source_of(unserved.about) == api_server:
                 yield unserved
 
     def subjects(self) -> Mapping[ObjectKey, Subject]:
         """The status of routes and policies."""
-        store, api_server = self._cluster.store, self._cluster.api_server
+        store, api_server = self.cluster.store, self.cluster.api_server
         own = {
             key: object_status
             for key, object_status in self._evaluator.object_statuses.items()
@@ -98,18 +99,20 @@ class LocalReport:
 
 
 def reporters(
-    settings: Settings, report: LocalReport, covers: Covers, writers: Sequence[Writer]
+    settings: Settings, report: LocalReport, writers: Sequence[Writer], events: EngineEvents
 ) -> list[Reporter]:
-    """The writer of Events and statuses, with other `writers`; none without an API server, or with all turned off."""
+    """The writer of Events and statuses, with other `writers`; none without an API server, or with all turned off.
+    `events`: of the engine, whose NACKs are written, too."""
     kubernetes = settings.kubernetes
-    events = report.problems if kubernetes.events else None
+    problems = report.problems if kubernetes.events else None
     statuses = report.subjects if kubernetes.status and kubernetes.policies else None
-    if not kubernetes.enabled or (events is None and statuses is None and not writers):
+    if not kubernetes.enabled or (problems is None and statuses is None and not writers):
         return []
     options = ReporterOptions(
         kubernetes.kubeconfig, kubernetes.context, kubernetes.lease_namespace, lease_name(settings)
     )
-    return [Reporter(options, events, statuses, covers, writers)]
+    refusals = events.gather_refusals(report.cluster, settings.cluster_domain) if kubernetes.events else None
+    return [Reporter(options, problems, statuses, report.covers, writers, refusals)]
 
 
 def lease_name(settings: Settings) -> str:

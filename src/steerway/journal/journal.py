@@ -197,6 +197,12 @@ class Journal:
             detail = f"limit {limit.limit} {effect} {limit.count} {clients}; the last one is {limit.peer}"
             self._append(self._of_clients, self._entry(kind, detail))
 
+    def objects(self, change: int) -> tuple[ObjectKey, ...]:
+        """The first objects of a change; none when it is not kept any more."""
+        with self._lock:
+            entry = self._changes.get(change)
+        return () if entry is None else entry.objects
+
     def age_seconds(self, entry: Entry) -> float:
         """The time since an entry was recorded."""
         return self._clock() - entry.published

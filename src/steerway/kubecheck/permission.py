@@ -20,6 +20,7 @@ from steerway.sources.kubernetes.resource import (
 from steerway.sources.kubernetes.source import followed_resources
 
 _READ = ("list", "watch")
+_WITH_STATUS = (GRPC_ROUTES, HTTP_ROUTES, BACKEND_TLS_POLICIES, TRAFFIC_POLICIES)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,8 +77,10 @@ def _followed(settings: Settings, namespace: str | None) -> Iterator[Permission]
 def _events(settings: Settings, namespace: str | None) -> Iterator[Permission]:
     if not settings.kubernetes.events:
         return
-    feature, opt_out = "Events about objects that cannot be served", "set kubernetes.events to false"
+    feature, opt_out = "Events about objects", "set kubernetes.events to false"
     subjects = [SERVICES, ENDPOINT_SLICES, *([NAMESPACES] if namespace is None else [])]
+    if settings.kubernetes.policies and not settings.kubernetes.status:
+        subjects += _WITH_STATUS
     for resource in subjects:
         yield Permission(resource.group, resource.plural, ("get",), namespace, feature, opt_out)
     yield Permission("", "events", ("get", "create", "patch"), namespace, feature, opt_out)
@@ -87,7 +90,7 @@ def _status(settings: Settings, namespace: str | None) -> Iterator[Permission]:
     if not (settings.kubernetes.policies and settings.kubernetes.status):
         return
     feature, opt_out = "the status of policies and routes", "set kubernetes.status to false"
-    for resource in (GRPC_ROUTES, HTTP_ROUTES, BACKEND_TLS_POLICIES, TRAFFIC_POLICIES):
+    for resource in _WITH_STATUS:
         yield Permission(resource.group, resource.plural, ("get",), namespace, feature, opt_out)
         status = f"{resource.plural}/status"
         yield Permission(resource.group, status, ("patch",), namespace, feature, opt_out)

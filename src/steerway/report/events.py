@@ -12,35 +12,54 @@ import hashlib
 import json
 from collections import deque
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import structlog
 
 from steerway import telemetry
 from steerway.errors import SourceError
+from steerway.report.budget import Budget
 from steerway.runtime.isolation import isolated
 from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.kubernetes.event import Failure
 from steerway.sources.kubernetes.hint import server_hint
-from steerway.sources.kubernetes.resource import ENDPOINT_SLICES, NAMESPACES, SERVICES
+from steerway.sources.kubernetes.resource import (
+    BACKEND_TLS_POLICIES,
+    ENDPOINT_SLICES,
+    GRPC_ROUTES,
+    HTTP_ROUTES,
+    NAMESPACES,
+    SERVICES,
+    TRAFFIC_POLICIES,
+)
 from steerway.sources.objects.core import ObjectKey
 
 log = structlog.get_logger()
 
-REASON = "NotServed"
+NOT_SERVED = "NotServed"
+"""The reason of Events about problems of objects."""
 COMPONENT = "steerway"
 AGAIN_SECONDS = 1800.0
-_BURST = 25
-_REFILL_SECONDS = 300.0
-"""Events about one object: the burst, and the seconds per further one (client-go: defaultSpamBurst, defaultSpamQPS)."""
 _MOST_WAITING = 1000
 _MOST_KNOWN = 10_000
 _MESSAGE_BYTES = 1024
 _ATTEMPTS = 3
-_RESOURCES = {resource.kind: resource for resource in (NAMESPACES, SERVICES, ENDPOINT_SLICES)}
+_WITH_PROBLEMS = frozenset({"Namespace", "Service", "EndpointSlice"})
+"""The problems of routes and policies are in their status."""
+_RESOURCES = {
+    resource.kind: resource
+    for resource in (
+        NAMESPACES,
+        SERVICES,
+        ENDPOINT_SLICES,
+        GRPC_ROUTES,
+        HTTP_ROUTES,
+        BACKEND_TLS_POLICIES,
+        TRAFFIC_POLICIES,
+    )
+}
 
 
 class AboutObject(Protocol):
@@ -54,24 +73,14 @@ class AboutObject(Protocol):
     def hint(self) -> str: ...
 
 
-@dataclass(slots=True)
-class _Budget:
-    """A token bucket. `at` is the time of the last update."""
+class Report(NamedTuple):
+    """An object and the text about it. Texts with the same `series` are one Event of the object, whose text is the
+    newest one; "": those that are equal."""
 
-    at: float
-    tokens: float = _BURST
-
-    def take(self, now: float) -> bool:
-        self.tokens = min(_BURST, self.tokens + (now - self.at) / _REFILL_SECONDS)
-        self.at = now
-        if self.tokens < 1:
-            return False
-        self.tokens -= 1
-        return True
-
-
-Report = tuple[ObjectKey, str]
-"""An object and the text about it."""
+    about: ObjectKey
+    message: str
+    reason: str = NOT_SERVED
+    series: str = ""
 
 
 class EventQueue:
@@ -80,15 +89,15 @@ class EventQueue:
     def __init__(self) -> None:
         self._reported: dict[Report, float] = {}
         self._present: set[Report] = set()
-        self._budgets: dict[ObjectKey, _Budget] = {}
+        self._budgets: dict[ObjectKey, Budget] = {}
         self._waiting: deque[Report] = deque()
 
     def look(self, problems: Iterable[AboutObject], now: float) -> None:
         """Set the current problems."""
         present = {
-            (problem.about, _text(problem))
+            Report(problem.about, _text(problem))
             for problem in problems
-            if problem.about is not None and problem.about.kind in _RESOURCES
+            if problem.about is not None and problem.about.kind in _WITH_PROBLEMS
         }
         for report in sorted(present):
             at = self._reported.get(report)
@@ -97,13 +106,11 @@ class EventQueue:
         self._present = present
         if len(self._reported) > _MOST_KNOWN:
             self._reported = {report: at for report, at in self._reported.items() if report in present}
-            self._budgets = {
-                key: budget for key, budget in self._budgets.items() if budget.tokens < _BURST - 1
-            }
+            self._budgets = {key: budget for key, budget in self._budgets.items() if not budget.full(now)}
 
     def _add(self, report: Report, now: float) -> None:
         self._reported[report] = now
-        budget = self._budgets.setdefault(report[0], _Budget(now))
+        budget = self._budgets.setdefault(report.about, Budget(now))
         if not budget.take(now) or len(self._waiting) >= _MOST_WAITING:
             telemetry.EVENTS.labels("dropped").inc()
             return
@@ -126,19 +133,21 @@ class EventWriter:
 
     async def write(self, report: Report) -> None:
         """Write one Event, or increase the count of the existing one. A failure is logged and counted only."""
-        with isolated("event", object=report[0]) as run:
+        with isolated("event", object=report.about) as run:
             await self._attempt(report)
         if run.failure:
             telemetry.EVENTS.labels("failed").inc()
 
     async def _attempt(self, report: Report) -> None:
-        key, message = report
+        key = report.about
         for attempt in range(1, _ATTEMPTS + 1):
             try:
-                result = await self._write(key, message)
+                result = await self._write(report)
             except SourceError as error:
                 failure = error.failure if isinstance(error, RequestError) else Failure(None, str(error))
-                if (failure.status or 500) < 500 or attempt == _ATTEMPTS:
+                # 409: another replica counted the same Event up in between.
+                refused = failure.status is not None and failure.status < 500 and failure.status != 409
+                if refused or attempt == _ATTEMPTS:
                     hint = server_hint(failure, self._client.server)
                     if failure.status in (403, 404):
                         hint = _GRANT
@@ -149,35 +158,26 @@ class EventWriter:
                 telemetry.EVENTS.labels(result).inc()
                 return
 
-    async def _write(self, key: ObjectKey, message: str) -> str:
-        resource = _RESOURCES[key.kind]
-        where = resource.path(key.namespace or None)
+    async def _write(self, report: Report) -> str:
         try:
-            event = json.loads(await self._client.get(f"{where}/{key.name}", {}))
+            subject = await self._subject(report.about)
         except RequestError as error:
             if error.failure.status == 404:
                 return "object_gone"
             raise
-        uid = event["metadata"]["uid"]
-        namespace = key.namespace or "default"
+        namespace = report.about.namespace or "default"
         events = f"/api/v1/namespaces/{namespace}/events"
-        name = f"{key.name[:200]}.{hashlib.sha256(f'{uid} {message}'.encode()).hexdigest()[:16]}"
+        identity = f"{subject['uid']} {report.series or report.message}"
+        name = f"{report.about.name[:200]}.{hashlib.sha256(identity.encode()).hexdigest()[:16]}"
         now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-        manifest: dict[str, Any] = {
+        manifest = {
             "apiVersion": "v1",
             "kind": "Event",
             "metadata": {"name": name, "namespace": namespace},
-            "involvedObject": {
-                "apiVersion": resource.api_version,
-                "kind": key.kind,
-                "name": key.name,
-                "namespace": key.namespace,
-                "uid": uid,
-                "resourceVersion": event["metadata"].get("resourceVersion", ""),
-            },
+            "involvedObject": subject,
             "type": "Warning",
-            "reason": REASON,
-            "message": message,
+            "reason": report.reason,
+            "message": report.message,
             "source": {"component": COMPONENT},
             "reportingComponent": COMPONENT,
             "reportingInstance": self._identity,
@@ -193,13 +193,43 @@ class EventWriter:
         else:
             return "created"
         present = json.loads(await self._client.get(f"{events}/{name}", {}))
-        more = {"lastTimestamp": now, "count": (present.get("count") or 1) + 1}
+        more = {
+            "metadata": {"resourceVersion": present["metadata"]["resourceVersion"]},
+            "lastTimestamp": now,
+            "count": (present.get("count") or 1) + 1,
+            "message": report.message,
+        }
         await self._client.patch(f"{events}/{name}", more)
         return "counted"
 
+    async def _subject(self, key: ObjectKey) -> dict[str, Any]:
+        """The reference of an Event to an object. Raises RequestError; its status is 404 when there is none."""
+        for resource in _RESOURCES[key.kind].versions:
+            where = resource.path(key.namespace or None)
+            try:
+                metadata = json.loads(await self._client.get(f"{where}/{key.name}", {}))["metadata"]
+            except RequestError as error:
+                if error.failure.status != 404:
+                    raise
+                missing = error
+            else:
+                return {
+                    "apiVersion": resource.api_version,
+                    "kind": key.kind,
+                    "name": key.name,
+                    "namespace": key.namespace,
+                    "uid": metadata["uid"],
+                    "resourceVersion": metadata.get("resourceVersion", ""),
+                }
+        raise missing
+
 
 def _text(problem: AboutObject) -> str:
-    text = f"{problem.reason}; {problem.hint}" if problem.hint else problem.reason
+    return bounded(f"{problem.reason}; {problem.hint}" if problem.hint else problem.reason)
+
+
+def bounded(text: str) -> str:
+    """The message of an Event: an API server refuses longer ones."""
     return text.encode()[:_MESSAGE_BYTES].decode(errors="ignore")
 
 

@@ -18,6 +18,7 @@ import structlog
 from steerway.errors import SourceError
 from steerway.report.events import EventQueue, EventWriter, Problems
 from steerway.report.holder import LeaseHolder
+from steerway.report.refusals import Refusals
 from steerway.report.status_entry import Covers
 from steerway.report.status_writer import StatusQueue, StatusWriter, Subjects
 from steerway.runtime.isolation import isolated
@@ -56,8 +57,9 @@ class Writer(Protocol):
 class Reporter:
     """Writes to one API server about the objects that came from it.
 
-    `problems` are written as Events, `subjects` as statuses; None: not written. `covers`: whether an object is in the
-    scope of this installation. `writers` write while this replica has the Lease.
+    `problems` and `refusals` are written as Events, `subjects` as statuses; None: not written. `covers`: whether an
+    object is in the scope of this installation. `writers` write while this replica has the Lease. Refusals do not
+    depend on the Lease: each replica has its own.
     """
 
     def __init__(
@@ -67,6 +69,7 @@ class Reporter:
         subjects: Subjects | None,
         covers: Covers = lambda _: True,
         writers: Sequence[Writer] = (),
+        refusals: Refusals | None = None,
     ) -> None:
         self.name = "reporter"
         self._options = options
@@ -74,6 +77,7 @@ class Reporter:
         self._subjects = subjects
         self._covers = covers
         self._writers = writers
+        self._refusals = refusals
         self._identity = f"{socket.gethostname()}_{secrets.token_hex(4)}"
 
     async def run(self) -> None:
@@ -96,8 +100,10 @@ class Reporter:
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(holder.run())
+                events = EventWriter(client, self._identity)
+                if self._refusals is not None:
+                    tasks.create_task(_write_refusals(events, self._refusals))
                 if self._problems is not None:
-                    events = EventWriter(client, self._identity)
                     tasks.create_task(self._write_events(holder, events, self._problems))
                 if self._subjects is not None:
                     statuses = StatusWriter(client, self._covers)
@@ -137,3 +143,11 @@ class Reporter:
                         queue.failed(subject, time.monotonic() + pause)
                     else:
                         queue.done(subject)
+
+
+async def _write_refusals(writer: EventWriter, refusals: Refusals) -> None:
+    while True:
+        await asyncio.sleep(_LOOK_SECONDS)
+        refusals.look(time.monotonic())
+        while (report := refusals.next()) is not None:
+            await writer.write(report)

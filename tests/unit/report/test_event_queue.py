@@ -23,7 +23,7 @@ def test_a_problem_that_stays_is_reported_once_and_again_before_its_event_expire
     queue = EventQueue()
     for now in (0.0, 1.0, AGAIN_SECONDS - 1):
         queue.look([problem("no ports", hint="add one")], now)
-    assert drained(queue) == [(SHOP, "no ports; add one")]
+    assert drained(queue) == [Report(SHOP, "no ports; add one")]
     queue.look([problem("no ports", hint="add one")], AGAIN_SECONDS)
     assert len(drained(queue)) == 1
 
@@ -52,14 +52,14 @@ def test_an_object_that_changes_all_the_time_has_a_budget() -> None:
     assert len(drained(queue)) == 25
     other = ObjectKey("Service", "shop", "other")
     queue.look([problem("x", other), problem("y")], 20)
-    assert drained(queue) == [(other, "x")]
+    assert drained(queue) == [Report(other, "x")]
     queue.look([problem("z")], 320)
-    assert drained(queue) == [(SHOP, "z")]
+    assert drained(queue) == [Report(SHOP, "z")]
 
 
 def test_a_long_text_is_cut_between_characters() -> None:
     """An Event's message has 1024 bytes."""
     queue = EventQueue()
     queue.look([problem("ä" * 2000)], 0)
-    ((_, message),) = drained(queue)
-    assert message == "ä" * 512
+    (report,) = drained(queue)
+    assert report.message == "ä" * 512

@@ -29,7 +29,7 @@
   verbs: [list, watch]
 {{- end }}
 {{- if $kubernetes.events }}
-# settings.kubernetes.events: Events about objects that cannot be served.
+# settings.kubernetes.events: Events about objects that cannot be served, and about changes that clients refused.
 - apiGroups: [""]
   resources: [services]
   verbs: [get]
@@ -53,17 +53,20 @@
 - apiGroups: [steerway.io]
   resources: [trafficpolicies]
   verbs: [list, watch]
-{{- if $kubernetes.status }}
-# settings.kubernetes.status: the status of routes and policies.
+{{- if or $kubernetes.status $kubernetes.events }}
+# settings.kubernetes.status, settings.kubernetes.events: their status, and Events about changes that clients refused.
 - apiGroups: [gateway.networking.k8s.io]
   resources: [grpcroutes, httproutes, backendtlspolicies]
   verbs: [get]
-- apiGroups: [gateway.networking.k8s.io]
-  resources: [grpcroutes/status, httproutes/status, backendtlspolicies/status]
-  verbs: [patch]
 - apiGroups: [steerway.io]
   resources: [trafficpolicies]
   verbs: [get]
+{{- end }}
+{{- if $kubernetes.status }}
+# settings.kubernetes.status: the status of routes and policies.
+- apiGroups: [gateway.networking.k8s.io]
+  resources: [grpcroutes/status, httproutes/status, backendtlspolicies/status]
+  verbs: [patch]
 - apiGroups: [steerway.io]
   resources: [trafficpolicies/status]
   verbs: [patch]

@@ -83,9 +83,9 @@ class KubernetesSettings:
     resolve."""
 
     events: Annotated[Switch, Meta(title="Write Events about objects that are not served")] = True
-    """Whether the replica that holds the Lease writes Kubernetes Events about objects that cannot be served. Needs get,
-    create and update on leases, and create, get and patch on events; skipped without these permissions, so it is
-    on by default."""
+    """Whether the replica that holds the Lease writes Kubernetes Events about objects that cannot be served, and each
+    replica those about changes that its clients refused. Needs get, create and update on leases, and create, get and
+    patch on events; skipped without these permissions, so it is on by default."""
 
     status: Annotated[Switch, Meta(title="Write the status of routes and policies")] = True
     """Whether the replica that holds the Lease writes the status of TrafficPolicies and of routes with Services as
