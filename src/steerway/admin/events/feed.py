@@ -107,22 +107,27 @@ class ChangeFeed:
 
 
 class RowFeed:
-    """Rows that are read as a whole, and compared: at most once in a batch, and at a limited share of a core."""
+    """Rows that are read as a whole, and compared: at most once in a batch, and at a limited share of a core. A new
+    viewer does not wait for the next read: it gets the rows of the last one, with their ages as of then."""
 
     def __init__(self, rows: Callable[[], Iterable[Row]], share: float = SHARE) -> None:
         self._rows = rows
         self._table = Table()
         self._pace = Pace(BATCH_SECONDS, share)
+        self._last: Sequence[Row] = ()
 
     async def read(self, fresh: bool, in_thread: InThread) -> Update:
         if not self._pace.is_due(time.monotonic()):
-            return NOTHING
+            if not (fresh and self._last):
+                return NOTHING
+            first, _ = await in_thread(lambda: encode_rows(_encoded(self._last), reset=True))
+            return Update(first)
         update, seconds = await in_thread(lambda: self._read(fresh))
         self._pace.ran(time.monotonic(), seconds)
         return update
 
     def _read(self, fresh: bool) -> Update:
-        rows = list(self._rows())
+        rows = self._last = list(self._rows())
         difference = self._table.replace(rows)
         return Update(encode_rows(_encoded(rows), reset=True) if fresh else None, _difference(difference))
 
@@ -144,7 +149,9 @@ class ServiceFeed(RowFeed):
     def _read(self, fresh: bool) -> Update:
         ids = self._changed()
         if fresh:
-            return super()._read(fresh)
+            update = super()._read(fresh)
+            self._last = ()  # they would lack the rows of the next updates
+            return update
         return Update(None, _difference(self._table.update(ids, self._some(ids))))
 
 

@@ -80,7 +80,8 @@ class Hub:
             await asyncio.sleep(max(0.0, BATCH_SECONDS - (time.monotonic() - begin)))
 
     async def _send_batch(self, feeds: Mapping[str, Feed]) -> None:
-        self._prepare()
+        with isolated("http_request", path=PATH):
+            self._prepare()
         for topic, feed in feeds.items():
             viewers = [viewer for viewer in self._viewers if topic in viewer.topics]
             if viewers:

@@ -104,6 +104,16 @@ async def test_a_defect_of_one_topic_does_not_stop_the_others(world: World) -> N
     world.hub.leave(viewer)
 
 
+async def test_a_defect_before_a_batch_does_not_stop_it(world: World) -> None:
+    def prepare() -> None:
+        raise RuntimeError("defect")
+
+    hub = Hub(world._make, 2, lambda: world.draining, ThreadPoolExecutor(1), prepare)
+    viewer = hub.join(["status"])
+    assert await message(viewer) == ("status", "all")
+    hub.leave(viewer)
+
+
 async def test_a_slow_viewer_is_ended_and_the_others_are_not(world: World) -> None:
     slow, quick = world.hub.join(["status"]), world.hub.join(["status"])
     assert world.hub.is_full
