@@ -1,5 +1,6 @@
 """Dispatch of the engine's events."""
 
+import asyncio
 import itertools
 import time
 from collections.abc import Callable
@@ -36,6 +37,9 @@ from steerway.translate.client.audience import decode
 from steerway.translate.xds import type_url
 
 log = structlog.get_logger()
+
+_MOST_AT_ONCE = 100
+"""Events of one type, before the event loop runs others: a fleet that reconnects opens tens of thousands of streams."""
 
 _CAUSES = frozenset({"Service", "GRPCRoute", "HTTPRoute", "BackendTLSPolicy", "TrafficPolicy"})
 """Objects whose owners look for Events. EndpointSlices are written by controllers."""
@@ -127,8 +131,13 @@ class EngineEvents:
         """Handle events until cancelled."""
         async for events in self._engine.events(lambda: self._demands.batch_size):
             for kind, group in itertools.groupby(events, type):
-                with isolated("engine_event", kind=kind.__name__):
-                    self._handlers[kind](list(group))
+                # Of demands the batch is limited already; smaller ones would be more publications.
+                size = len(events) if kind is Demand else _MOST_AT_ONCE
+                while some := list(itertools.islice(group, size)):
+                    with isolated("engine_event", kind=kind.__name__):
+                        self._handlers[kind](some)
+                    if len(some) == _MOST_AT_ONCE:
+                        await asyncio.sleep(0)
 
     def _take_nacks(self, nacks: list[Nack]) -> None:
         _log_nacks(nacks)
