@@ -19,6 +19,7 @@ from schemathesis.specs.openapi.checks import (
 from steerway.testing.ads_client import AdsClient
 from steerway.translate.xds import type_url
 from testbed.process.control_plane import ControlPlane
+from testbed.process.deadline import until
 from testbed.process.process import Processes
 
 ENDLESS = "/api/v1/events"
@@ -68,8 +69,14 @@ def plane(tmp_path_factory: pytest.TempPathFactory) -> Iterator[ControlPlane]:
             stream.ack(stream.read())
             stream.request(type_url.CLUSTER, "backend.shop.svc.cluster.local:50051")
             stream.nack(stream.read(), "no")
+            until(lambda: _refused(plane), "the refusal in the list of clients")
             yield plane
         plane.close()
+
+
+def _refused(plane: ControlPlane) -> bool:
+    rows = plane.get("/api/v1/clients?by=node")["items"]
+    return [(row["id"], row["state"]) for row in rows] == [("web-0", "refused")]
 
 
 def test_valid_requests_get_documented_responses(plane: ControlPlane) -> None:

@@ -57,7 +57,8 @@ def test_a_service_that_cannot_be_served_has_one_event(processes: Processes, api
     kinds = {event["involvedObject"]["kind"]: event for event in api_server.objects("Event")}
     assert "is not an IP address" in kinds["EndpointSlice"]["message"]
     assert kinds["EndpointSlice"]["involvedObject"]["apiVersion"] == "discovery.k8s.io/v1"
-    assert second.metric("steerway_events_written_total", result="created") == 1
+    created = "steerway_events_written_total"
+    until(lambda: second.metric(created, result="created") == 1, "the Event to be counted as written")
     second.close()
 
 

@@ -30,10 +30,9 @@ async def test_a_client_a_change_and_a_replica_that_restarts(
     async with app.run_test(size=(160, 30)) as pilot:
         terminal = TopTerminal(app, pilot)
         await terminal.until(lambda: "2/2 replicas" in terminal.text("#summary"), "both replicas")
-        assert all(" live " in line for line in terminal.lines())
+        await terminal.until(lambda: all(" live " in line for line in terminal.lines()), "events of both")
         await pilot.press("3")
-        await terminal.until(lambda: f"{NAMESPACE}/checkout" in "".join(terminal.lines()), "the client")
-        assert terminal.lines()[0].startswith("in sync")
+        await terminal.until(lambda: _in_sync(terminal.lines()), "the client in sync")
         await pilot.press("2")
         await terminal.until(lambda: "1/1" in "".join(terminal.lines()), "the Service")
         files.publish([backend, "127.0.0.9:1"])
@@ -41,6 +40,11 @@ async def test_a_client_a_change_and_a_replica_that_restarts(
         await pilot.press("4")
         changed = f"1 resource of {NAMESPACE}/backend"
         await terminal.until(lambda: changed in "".join(terminal.lines()), "the change")
-        assert app.query_one(DataTable).row_count > 2
+        table = app.query_one(DataTable)
+        await terminal.until(lambda: table.row_count > 2, "the start of both and the change")
         second.kill()
         await terminal.until(lambda: "1/2 replicas" in terminal.text("#summary"), "the loss")
+
+
+def _in_sync(lines: list[str]) -> bool:
+    return len(lines) == 1 and lines[0].startswith("in sync") and f"{NAMESPACE}/checkout" in lines[0]
