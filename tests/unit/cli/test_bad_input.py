@@ -176,9 +176,9 @@ def answering() -> Iterator[Callable[[bytes], str]]:
     [
         (b"SSH-2.0-OpenSSH\r\n", "is not the admin address of a control plane"),
         (b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok", "is not the admin address of a control plane"),
-        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", "is not the admin address of a control plane"),
+        (b"HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\n{", "ended before the answer was complete"),
         (b"HTTP/1.1 404 Not Found\r\nContent-Length: 0\r\n\r\n", "is it the admin address of steerway?"),
-        (b"", "is not the admin address of a control plane"),
+        (b"", "ended before the answer was complete"),
     ],
 )
 def test_another_server_at_the_admin_address(

@@ -6,9 +6,11 @@ import pytest
 
 import steerway
 from steerway.errors import SourceError
+from steerway.kubecheck.context import Context
+from steerway.kubecheck.reader import Reader
 from steerway.kubecheck.result import Level
 from steerway.kubecheck.section import replica
-from tests.unit.kubecheck.api import Answers, context, pod
+from tests.unit.kubecheck.api import Answers, Api, context, pod
 
 LEASE = "/apis/coordination.k8s.io/v1/namespaces/mesh/leases/steerway"
 GOOD = {"version": steerway.__version__, "ready": True, "problems": 0, "states": {"in_sync": 3}}
@@ -121,3 +123,16 @@ async def test_no_lease_is_needed_without_writes() -> None:
     made, _ = await context(settings=settings)
     (result,) = await replica.lease(made)
     assert result.level is Level.OK
+
+
+@pytest.mark.parametrize("count", [0, 2])
+async def test_a_deployment_is_chosen_by_the_option_of_the_command(count: int) -> None:
+    """`steerway check` has its own `--namespace` for manifests."""
+    path = "/apis/apps/v1/deployments"
+    objects = {
+        f"{path}/{number}": {"metadata": {"namespace": f"n{number}", "name": "x"}} for number in range(count)
+    }
+    client: Any = Api(objects)
+    (result,) = await replica.deployment(Context(Reader(client), "", "steerway"))
+    assert result.level is Level.ERROR
+    assert "--steerway-namespace" in result.hint

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import AsyncGenerator
 from pathlib import Path
+from typing import NamedTuple
 
 import aiohttp
 
@@ -29,10 +30,21 @@ _FORWARDED = "http://localhost"
 """The URL of requests through a socket; the admin server accepts this host."""
 
 
+class Token(NamedTuple):
+    """`text`: "" for none. `source`: the file or Secret that it is from."""
+
+    text: str = ""
+    source: str = ""
+
+
 @contextlib.asynccontextmanager
 async def connect(where: Where) -> AsyncGenerator[Replicas, None]:
     """The replicas. Raises SourceError when none can be found; those that do not answer raise with each request."""
-    token = read_token(where.token_file) if where.token_file is not None else ""
+    token = (
+        Token(read_token(where.token_file), f"--token-file {where.token_file}")
+        if where.token_file
+        else Token()
+    )
     async with contextlib.AsyncExitStack() as stack:
         if where.addresses:
             yield await _at(where.addresses, token, stack)
@@ -64,26 +76,28 @@ async def local_address() -> str:
     return _LOCAL
 
 
-async def _at(addresses: tuple[str, ...], token: str, stack: contextlib.AsyncExitStack) -> Replicas:
+async def _at(addresses: tuple[str, ...], token: Token, stack: contextlib.AsyncExitStack) -> Replicas:
     members = []
     for address in dict.fromkeys(addresses):
         if address.startswith(UNIX):
             session = await _session(stack, Path(address.removeprefix(UNIX)))
-            members.append(Replica(address, address, _FORWARDED, session, token))
+            members.append(Replica(address, address, _FORWARDED, session, token.text, token.source))
         else:
             session = await _session(stack)
-            members.append(Replica(address.partition("://")[2], address, address, session, token))
+            name = address.partition("://")[2]
+            members.append(Replica(name, address, address, session, token.text, token.source))
     return Replicas(members)
 
 
-async def _in_cluster(where: Where, token: str, stack: contextlib.AsyncExitStack) -> Replicas:
+async def _in_cluster(where: Where, token: Token, stack: contextlib.AsyncExitStack) -> Replicas:
     client, pods = await _pods(where, stack)
     folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="steerway-")))  # of mode 0700
     members: list[Replica] = []
     unavailable: dict[str, SteerwayError] = {}
-    given, hint = token, ""
-    if not token and any(pod.secret for pod in pods):
-        given, hint = await cluster.token(client, next(pod for pod in pods if pod.secret))
+    hint = ""
+    if not token.text and (secret := next((pod for pod in pods if pod.secret), None)):
+        text, hint = await cluster.token(client, secret)
+        token = Token(text, f"Secret {secret.namespace}/{secret.secret}")
     for number, pod in enumerate(pods):
         if pod.obstacle:
             unavailable[pod.name] = SourceError(pod.obstacle)
@@ -96,7 +110,8 @@ async def _in_cluster(where: Where, token: str, stack: contextlib.AsyncExitStack
             f"port {pod.port} of pod {pod.namespace}/{pod.name}",
             _FORWARDED,
             await _session(stack, socket),
-            given,
+            token.text,
+            token.source,
             failure=lambda forward=forward: forward.failure,  # type: ignore[misc]
         )
         replica.token_hint = hint or replica.token_hint

@@ -76,7 +76,8 @@ class PortForward:
                 writer.write(content)
                 await writer.drain()
             elif content:
-                self.failure = content.decode(errors="replace").strip()
+                reason = content.decode(errors="replace").strip()
+                self.failure = f"port-forward to pod {self.namespace}/{self.pod}: {reason}"
 
 
 async def _upload(reader: asyncio.StreamReader, socket: aiohttp.ClientWebSocketResponse) -> None:
@@ -89,12 +90,12 @@ async def _upload(reader: asyncio.StreamReader, socket: aiohttp.ClientWebSocketR
 def _explained(error: RequestError, pod: str, namespace: str) -> str:
     if error.failure.status == 403:
         return (
-            f"{error.failure.message or error}; add {MISSING_RULE} to the rules of a Role in namespace {namespace}"
-            " that is bound to this user"
+            f"port-forward to pod {namespace}/{pod}: {error.failure.message or error}; add {MISSING_RULE} to the rules"
+            f" of a Role in namespace {namespace} that is bound to this user"
         )
     if error.failure.status == 404:
-        return f"pod {pod} of namespace {namespace} is gone"
-    return str(error)
+        return f"pod {namespace}/{pod} is gone"
+    return f"port-forward to pod {namespace}/{pod}: {error}"
 
 
 Handler = Callable[[asyncio.StreamReader, asyncio.StreamWriter], Coroutine[None, None, None]]

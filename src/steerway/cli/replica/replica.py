@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -17,13 +18,7 @@ _SILENT_SECONDS = 60.0
 """Longest silence of an event stream, which has a comment line every 15 s."""
 _MAX_EVENT_BYTES = 2**26
 
-_OTHER_SERVER = (
-    aiohttp.ClientOSError,
-    aiohttp.ClientResponseError,
-    aiohttp.ClientPayloadError,
-    aiohttp.ServerDisconnectedError,
-    ValueError,
-)
+_ERRNO = re.compile(r"\[Errno (\d+)\]")
 
 Document = dict[str, Any]
 Params = Mapping[str, Any]
@@ -40,13 +35,15 @@ class Event:
 @dataclass(slots=True)
 class Replica:
     """An admin server. `shown`: its address, as messages name it. `failure` gives the reason for a connection that
-    failed, "" where there is none but that of the connection itself; `token_hint`: how to give the token."""
+    failed, "" where there is none but that of the connection itself; `token_source`: where the token is from;
+    `token_hint`: how to give one."""
 
     name: str
     shown: str
     base: str
     session: aiohttp.ClientSession
     token: str = field(default="", repr=False)
+    token_source: str = ""
     token_hint: str = "give its file with --token-file"
     failure: Callable[[], str] = lambda: ""
 
@@ -136,16 +133,20 @@ class Replica:
     def _unreachable(self, error: Exception) -> SourceError:
         if reason := self.failure():
             return SourceError(reason)
-        if isinstance(error, _OTHER_SERVER) and not isinstance(error, aiohttp.ClientConnectorError):
-            return self._other_server()
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return SourceError(f"{self.shown} accepts no connection within {_CONNECT_SECONDS:.0f} s")
         if isinstance(error, TimeoutError):
             return SourceError(f"no control plane answers at {self.shown} within {ANSWER_SECONDS:.0f} s")
-        cause = error.os_error if isinstance(error, aiohttp.ClientConnectorError) else error
-        number = getattr(cause, "errno", None)
-        text = os.strerror(number) if number and number > 0 else str(cause) or type(cause).__name__
+        if isinstance(error, aiohttp.ClientConnectorError):
+            return SourceError(
+                f"no control plane answers at {self.shown}: {_cause(error)}",
+                "start one with `steerway serve`, or give its address with --address, or its cluster with --kubeconfig",
+            )
+        if isinstance(error, aiohttp.ClientResponseError | ValueError):
+            return self._other_server()
         return SourceError(
-            f"no control plane answers at {self.shown}: {text}",
-            "start one with `steerway serve`, or give its address with --address, or its cluster with --kubeconfig",
+            f"the connection to {self.shown} ended before the answer was complete",
+            "run the command again; if it fails again, check that this is the admin address of steerway",
         )
 
     def _refusal(self, path: str, status: int, body: bytes) -> SteerwayError:
@@ -158,7 +159,10 @@ class Replica:
             )
         if status == 401:
             if self.token:
-                return SourceError(f"{self.shown} refuses the token: {self.token_hint}")
+                return SourceError(
+                    f"{self.shown} refuses the token in {self.token_source}: it must be that of the replica's"
+                    " admin_token_file"
+                )
             return SourceError(f"{self.shown} wants a token: {self.token_hint}")
         if "nearest" in document:
             return UnknownServiceError(reason, document["nearest"])
@@ -169,3 +173,14 @@ class Replica:
                 f"{self.shown} does not have {path}: it is an older version of steerway, or another server"
             )
         return SourceError(f"{self.shown} answers with status {status}: {reason}")
+
+
+def _cause(error: aiohttp.ClientConnectorError) -> str:
+    """Why there is no connection, in the words of the system."""
+    if isinstance(error, aiohttp.ClientConnectorDNSError):
+        return f"the host name {error.host} does not resolve"
+    number = error.os_error.errno or 0
+    numbers = (
+        [number] if number > 0 else map(int, _ERRNO.findall(str(error.os_error)))
+    )  # one for each IP address
+    return ", ".join(dict.fromkeys(map(os.strerror, numbers))) or str(error.os_error) or "connection failed"

@@ -1,13 +1,22 @@
 """Where replicas are: addresses, Unix sockets, this host, a cluster; and completion of names from them."""
 
-from collections.abc import Callable
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import click
 import pytest
 
 from steerway.cli import cli
 from steerway.cli.replica import connection
+from steerway.cli.replica.forward import PortForward
+from steerway.cli.replica.replica import Replica
+from steerway.errors import SourceError
+from steerway.sources.kubernetes.access import RequestError
+from steerway.sources.kubernetes.event import Failure
 from tests.support.admin_replica import AdminReplica
 
 Run = Callable[..., tuple[int, str, str]]
@@ -94,3 +103,83 @@ def test_names_are_completed_from_a_control_plane() -> None:
         assert completed(f"services {where}", "") == []
     assert completed(f"services {where}", "") == []
     assert completed("services --kubeconfig /nowhere", "") == []
+
+
+def test_an_error_names_the_source_of_a_refused_token(steerway: Run, tmp_path: Path) -> None:
+    (tmp_path / "token").write_text("old\n")
+    with AdminReplica(PROBLEMS) as replica:
+        replica.token = "secret"
+        code, _, err = steerway(
+            "problems", "--address", replica.address, "--token-file", str(tmp_path / "token")
+        )
+    assert code == 1
+    assert f"refuses the token in --token-file {tmp_path}/token: it must be that of the replica's" in err
+
+
+@pytest.mark.parametrize(
+    ("host", "error"),
+    [
+        ("name.invalid", "the host name name.invalid does not resolve"),
+        ("127.0.0.1", "Connection refused"),
+        ("localhost", "Connection refused"),
+    ],
+)
+def test_a_failed_connection_has_its_reason_in_words(steerway: Run, host: str, error: str) -> None:
+    """No number of an error of the system."""
+    code, _, err = steerway("problems", "--address", f"{host}:1")
+    assert code == 1
+    assert f"no control plane answers at http://{host}:1: {error}; start one" in err
+    assert "Errno" not in err
+
+
+async def test_an_event_stream_that_is_cut_ends_with_an_error() -> None:
+    """The server is the admin server of a control plane: it has sent events."""
+
+    async def cut(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        content = b'event: status\ndata: {"id": 1}\n\nevent: st'
+        writer.write(b"HTTP/1.1 200 OK\r\nContent-Length: 1000\r\n\r\n" + content)
+        await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(cut, "127.0.0.1") as server, aiohttp.ClientSession() as session:
+        url = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        replica = Replica("a", url, url, session)
+        events = replica.events("status")
+        assert (await anext(events)).data == {"id": 1}
+        with pytest.raises(SourceError, match=f"^the connection to {url} ended$"):
+            await anext(events)
+
+
+async def test_a_failed_port_forward_names_the_pod(tmp_path: Path) -> None:
+    """For a pod that is gone, a missing permission, and anything else."""
+    for failure, wanted in (
+        (Failure(404, "NotFound", "x"), "pod mesh/a is gone"),
+        (Failure(403, "Forbidden", "no"), "port-forward to pod mesh/a: no; add {apiGroups: ['']"),
+        (Failure(None, "connection lost", "no"), "port-forward to pod mesh/a: connection lost: no"),
+    ):
+        client: Any = _NoWebSocket(failure)
+        forward = PortForward(client, "mesh", "a", 18001)
+        socket = tmp_path / f"{failure.reason[:3]}.sock"
+        async with (
+            forward.on_socket(socket),
+            aiohttp.ClientSession(connector=aiohttp.UnixConnector(str(socket))) as session,
+        ):
+            replica = Replica(
+                "a", "pod a", "http://localhost", session, failure=lambda forward=forward: forward.failure
+            )
+            with pytest.raises(SourceError) as raised:
+                await replica.get("/api/v1/status", {})
+        assert str(raised.value).startswith(wanted)
+
+
+class _NoWebSocket:
+    """An API server that opens none."""
+
+    def __init__(self, failure: Failure) -> None:
+        self.failure = failure
+
+    @contextlib.asynccontextmanager
+    async def websocket(self, *_arguments: object) -> AsyncIterator[None]:
+        raise RequestError(self.failure)
+        yield

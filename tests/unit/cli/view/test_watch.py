@@ -6,9 +6,10 @@ from collections.abc import Iterator
 
 import pytest
 
+from testbed.process.deadline import until
 from testbed.process.process import Process, Processes
-from tests.support.admin_replica import AdminReplica
-from tests.unit.cli.view.conftest import change, listed, service, status
+from tests.support.admin_replica import AdminReplica, Document
+from tests.unit.cli.view.conftest import change, listed, node, service, status
 
 
 @pytest.fixture
@@ -102,3 +103,32 @@ def test_a_reader_that_leaves_is_no_crash(processes: Processes, pair: list[Admin
     process.ended()
     assert process.lines[0].startswith("SERVICE")
     assert "Traceback" not in "\n".join(process.errors)
+
+
+def test_the_rows_of_a_lost_replica_are_dropped(processes: Processes, pair: list[AdminReplica]) -> None:
+    """Its streams go to another replica, and would count twice."""
+    for replica in pair:
+        replica.documents["/api/v1/clients"] = listed(node())
+    process = started(processes, pair, "clients", "--nodes", "-o", "json")
+    assert json.loads(wait_for(process, '"streams":2'))["id"] == "checkout-1"
+    pair[1].documents.clear()
+    assert list(json.loads(wait_for(process, '"streams":1,'))["replicas"]) == [pair[0].address]
+
+
+def test_times_at_any_depth_are_no_change(processes: Processes, pair: list[AdminReplica]) -> None:
+    """As those of the informers of a replica."""
+
+    def aged(seconds: float, **fields: object) -> Document:
+        informer = {**status("x")["informers"][0], "silent_seconds": seconds}
+        return status("x", informers=[informer], **fields)
+
+    for replica in pair:
+        replica.documents["/api/v1/status"] = status("x")
+        replica.publish("status", aged(1.0))
+    process = started(processes, pair, "status", "-o", "json")
+    until(lambda: all(replica.viewers for replica in pair), "the events of both")
+    for seconds in (2.0, 3.0):
+        pair[0].publish("status", aged(seconds, time="2026-11-30T21:00:05.000Z"))
+    pair[0].publish("status", aged(4.0, services=7))
+    wait_for(process, '"services":7')
+    assert sum('"services"' in line and '"id":"' in line for line in process.lines) == 1
