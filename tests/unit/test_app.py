@@ -254,7 +254,7 @@ async def test_the_journal_has_the_clients_of_each_change(serve: Serve, manifest
             return rows if done and any(row["kind"] == "nack" for row in rows) else None
 
         rows = {row["kind"]: row for row in await until(answered)}
-    assert rows["start"]["text"].endswith("serves 1 services, with 0 problems")
+    assert rows["start"]["text"].endswith("serves 1 service, with 0 problems")
     change = rows["change"]
     assert (change["services"], list(change["resources"])) == ([f"{NAMESPACE}/backend"], ["eds"])
     assert change["objects"] == [f"EndpointSlice {NAMESPACE}/backend-grpc-0"]

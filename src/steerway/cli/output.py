@@ -14,6 +14,7 @@ import click
 from click import unstyle
 
 from steerway.cli import terminal
+from steerway.inventory.row.client import STATES
 
 _Command = TypeVar("_Command", bound=Callable[..., Any])
 Row = dict[str, Any]
@@ -22,6 +23,8 @@ FORMATS = ("table", "wide", "json", "yaml", "name")
 _GAP = "  "
 UNKNOWN = "<none>"
 """What kubectl prints for a value that is not set."""
+NOTHING = "-"
+"""For what has not happened since the replica started."""
 _COLORS = {
     "refused": "red",
     "error": "red",
@@ -179,12 +182,13 @@ def state(name: str | None, text: str = "") -> str:
 
 
 def states_of(numbers: Mapping[str, int] | None) -> str:
-    """Numbers of streams by state: `refused 1, in sync 3`, or `in sync` when there is no other."""
+    """Numbers of streams by state, the worst first: `refused 1, in sync 3`, or `in sync` when there is no other."""
     if not numbers:
         return UNKNOWN
     if len(numbers) == 1:
         return state(next(iter(numbers)))
-    return ", ".join(state(name, f"{name.replace('_', ' ')} {number}") for name, number in numbers.items())
+    ordered = sorted(numbers, key=lambda name: STATES.index(name) if name in STATES else len(STATES))
+    return ", ".join(state(name, f"{name.replace('_', ' ')} {numbers[name]}") for name in ordered)
 
 
 def counts(numbers: Mapping[str, int] | None) -> str:

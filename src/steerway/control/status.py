@@ -60,9 +60,14 @@ def report_start(journal: Journal, federation: Federation, services: int, proble
     logged."""
     log.info("serving", services=services, problems=problems)
     version = steerway.__version__
-    journal.record_start(f"steerway {version} serves {services} services, with {problems} problems")
+    numbers = f"{services} service{_s(services)}, with {problems} problem{_s(problems)}"
+    journal.record_start(f"steerway {version} serves {numbers}")
     for problem in federation.unmatched():
         log.warning("filter_matches_nothing", where=problem.where, reason=problem.reason, hint=problem.hint)
+
+
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
 
 
 class LocalReport:

@@ -137,6 +137,10 @@ class Inventory:
         """Since a service changed; None: never."""
         return self._table.age_seconds()
 
+    def start(self) -> None:
+        """The services read so far are the state at the start: they have not changed since."""
+        self._table.forget_ages()
+
     def objects_of(self, id: str) -> Collection[str]:
         """The objects whose problems are those of a service, as `KIND NAMESPACE/NAME`."""
         facts = self._table.facts.get(id)

@@ -70,6 +70,10 @@ class ServiceTable:
             self._touched[id] = None
             self._changed_at[str(id)] = self.changed_at = now
 
+    def forget_ages(self) -> None:
+        """What was read so far is no change: it is the state at the start."""
+        self._changed_at.clear()
+
     @property
     def touched(self) -> bool:
         """Whether `refresh` has something to do."""

@@ -66,7 +66,7 @@ async def test_readyz_shows_how_stale_each_informer_is(world: World, http: httpx
     """A replica that has lost its API server is ready all the same: it serves what it knows."""
     world.informers = [
         InformerStatus("", "Service", None, True, 12.345),
-        InformerStatus("west", "EndpointSlice", "shop", False, 200.0, True),
+        InformerStatus("west", "EndpointSlice", "shop", False, 200.0, True, False),
     ]
     answer = await http.get("/readyz")
     assert answer.json()["informers"] == [
@@ -77,6 +77,7 @@ async def test_readyz_shows_how_stale_each_informer_is(world: World, http: httpx
             "synced": True,
             "silent_seconds": 12.3,
             "stale": False,
+            "installed": True,
         },
         {
             "cluster": "west",
@@ -85,6 +86,7 @@ async def test_readyz_shows_how_stale_each_informer_is(world: World, http: httpx
             "synced": False,
             "silent_seconds": 200.0,
             "stale": True,
+            "installed": False,
         },
     ]
     assert answer.status_code == 200

@@ -58,6 +58,8 @@ def test_rows_follow_the_cluster(world: World) -> None:
     row = world.inventory.services([BACKEND])[0]
     assert (row.endpoints.unready, before[0].endpoints.unready) == (2, 1)
     assert world.inventory.aged([row])[0].changed_age_seconds == 7.0
+    world.inventory.start()
+    assert world.inventory.aged([row])[0].changed_age_seconds is None
     world.delete(service(80, name="empty"))
     assert world.inventory.changed_services() == {"shop/empty"}
     assert [row.id for row in world.inventory.services()] == [BACKEND]

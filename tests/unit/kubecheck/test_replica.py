@@ -78,7 +78,7 @@ async def test_what_replicas_report() -> None:
     results = await replica.health(made)
     assert [(result.level.value, result.text) for result in results] == [
         ("error", "replica b is not ready: grant services"),
-        ("error", "replica b: 2 streams refuse their configuration"),
+        ("error", "replica b: 2 streams with a refused configuration"),
         ("warning", "replica b reports 3 problems"),
         ("warning", "replica b has refused connections or streams: max_streams (4)"),
         ("warning", "replica c does not answer: no answer"),

@@ -29,6 +29,7 @@ def _informer(informer: InformerView) -> dict[str, Any]:
         "synced": informer.settled,
         "silent_seconds": round(informer.silent_seconds, 1),
         "stale": informer.stale,
+        "installed": informer.installed,
     }
 
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from steerway.cli import output as out
 from steerway.cli import terminal
 from steerway.cli.replica import Where, replica_options
 from steerway.cli.terminal import ExitCode
@@ -57,7 +58,8 @@ async def _collect(where: Where, path: Path) -> int:
         if replicas is not None:
             await collect.replicas(archive, replicas)
         files, failed = archive.files, archive.failed
-    terminal.write(f"{path}: {files} files")
+    # And the manifest.
+    terminal.write(f"{path}: {out.count(files + 1, 'file')}")
     for item in failed:
         terminal.note(f"{item['file']} is missing: {item['reason']}")
     return ExitCode.OK if files > 1 else ExitCode.FAILURE

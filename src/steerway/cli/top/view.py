@@ -154,7 +154,10 @@ def summary(model: Model) -> str:
         services_known = max(row.get("services") or 0 for row in answering)
         streams = sum(row.get("streams") or 0 for row in answering)
         counts = merge.states(row.get("states") or {} for row in answering)
-        shown += [f"{services_known} services", f"{streams} streams: {out.states_of(counts)}"]
+        shown += [
+            out.count(services_known, "service"),
+            f"{out.count(streams, 'stream')}: {out.states_of(counts)}",
+        ]
         if most := max(row.get("problems") or 0 for row in answering):
-            shown.append(out.state("warning", f"{most} problems"))
+            shown.append(out.state("warning", out.count(most, "problem")))
     return " · ".join(shown)

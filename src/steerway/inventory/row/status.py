@@ -4,7 +4,7 @@ import msgspec
 
 
 class InformerRow(msgspec.Struct, frozen=True):
-    """A watched kind of an API server, and the age of its last message."""
+    """A watched kind of an API server, and the age of its last message. `installed`: the API server knows the kind."""
 
     cluster: str
     kind: str
@@ -12,6 +12,7 @@ class InformerRow(msgspec.Struct, frozen=True):
     synced: bool
     silent_seconds: float
     stale: bool
+    installed: bool
 
 
 class ChangesStatus(msgspec.Struct, frozen=True):

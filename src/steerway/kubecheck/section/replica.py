@@ -137,6 +137,10 @@ async def health(context: Context) -> Sequence[Result]:
     return results or [ok(f"{len(statuses)} replicas serve, without problems")]
 
 
+def _s(count: int) -> str:
+    return "" if count == 1 else "s"
+
+
 def _health(replica: str, status: Mapping[str, Any]) -> Iterator[Result]:
     if not status.get("ready"):
         missing = "; ".join(map(str, status.get("missing") or ())) or status.get("phase")
@@ -145,10 +149,10 @@ def _health(replica: str, status: Mapping[str, Any]) -> Iterator[Result]:
         )
     if refused := (status.get("states") or {}).get("refused"):
         hint = "steerway clients --state refused, and steerway problems"
-        yield error(f"replica {replica}: {refused} streams refuse their configuration", hint)
+        yield error(f"replica {replica}: {refused} stream{_s(refused)} with a refused configuration", hint)
     if problems := status.get("problems"):
         hint = "steerway problems lists them, each with its fix"
-        yield warning(f"replica {replica} reports {problems} problems", hint)
+        yield warning(f"replica {replica} reports {problems} problem{_s(problems)}", hint)
     limits = {name: count for name, count in (status.get("refused") or {}).items() if count}
     if limits:
         listed = ", ".join(f"{name} ({count})" for name, count in limits.items())

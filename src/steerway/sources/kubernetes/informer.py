@@ -39,7 +39,8 @@ _REFUSED = (403, 404)
 @dataclass(frozen=True, slots=True)
 class InformerStatus:
     """How far one informer is. `cluster` is "" for the local one, `namespace` None for all. `silent_seconds`: since the
-    API server last answered, or sent an event or a bookmark; `stale`: that is longer than the setting allows."""
+    API server last answered, or sent an event or a bookmark; `stale`: that is longer than the setting allows;
+    `installed`: it knows the kind."""
 
     cluster: str
     kind: str
@@ -47,6 +48,7 @@ class InformerStatus:
     settled: bool
     silent_seconds: float
     stale: bool = False
+    installed: bool = True
 
     @property
     def label(self) -> str:
@@ -137,6 +139,7 @@ class Informer:
             self.settled.is_set(),
             self.silent_seconds,
             self.stale,
+            not self._absence_reported,
         )
 
     async def run(self) -> None:

@@ -35,7 +35,7 @@ def test_documents_of_replicas(steerway: Run, tmp_path: Path) -> None:
     path = tmp_path / "report.tar.gz"
     with AdminReplica(documents, page_items=1) as replica:
         code, out, err = steerway("bug-report", "-o", str(path), "--address", replica.address)
-    assert (code, out) == (0, f"{path}: 5 files\n")
+    assert (code, out) == (0, f"{path}: 6 files\n")
     files = read(path)
     folder = f"replicas/{replica_folder(files)}"
     assert json.loads(files[f"{folder}/status.json"])["version"] == "0.2.0"

@@ -121,6 +121,7 @@ def status(replica: str, **fields: Any) -> Document:
                 "synced": True,
                 "silent_seconds": 3.0,
                 "stale": False,
+                "installed": True,
             }
         ],
         "refused": {},

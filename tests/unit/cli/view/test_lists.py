@@ -176,6 +176,30 @@ def test_status_shows_replicas_and_what_differs(ask: Ask, pair: list[AdminReplic
     ]
 
 
+def test_status_names_what_is_absent(ask: Ask, pair: list[AdminReplica]) -> None:
+    """Kinds without a definition, and names; the states of streams have the worst first; zeros are left out."""
+    informer = {**status("x")["informers"][0], "kind": "TrafficPolicy", "installed": False}
+    counts = {"in_sync": 1, "absent": 2, "refused": 1}
+    for replica, limits in zip(pair, ({"names_per_stream": 0}, {"names_per_stream": 3}), strict=True):
+        replica.documents["/api/v1/status"] = status(
+            "x", informers=[informer], states=counts, absent=1, refused=limits
+        )
+    out = ask("status", "-o", "wide")[1]
+    assert lines(out)[1][6] == "refused 1, absent 2, in sync 1"
+    assert [row[-1] for row in lines(out)[1:3]] == ["-", "names_per_stream 3"]
+    assert lines(out)[5] == ["TrafficPolicy", "no CRD (3s)", "no CRD (3s)"]
+    assert out.splitlines()[-2:] == [
+        "! 2 subscriptions to names that do not exist",
+        "    → steerway clients --nodes --state absent",
+    ]
+
+
+def test_a_service_without_a_change_has_no_age_of_one(ask: Ask, pair: list[AdminReplica]) -> None:
+    for replica in pair:
+        replica.documents[SERVICES] = listed(service(changed_age_seconds=None))
+    assert lines(ask("services")[1])[1][-1] == "-"
+
+
 def test_status_lists_a_replica_without_answer(ask: Ask, pair: list[AdminReplica]) -> None:
     pair[0].documents["/api/v1/status"] = status("steerway-0")
     code, out, err = ask("status")

@@ -91,6 +91,9 @@ def test_status_goes_on(processes: Processes, pair: list[AdminReplica]) -> None:
     wait_for(process, "0.2.0", "yes")
     pair[1].publish("status", status("x", ready=False, phase="draining"))
     assert wait_for(process, "draining").startswith(pair[1].address)
+    address = pair[0].address
+    pair[0].__exit__(None, None, None)
+    assert wait_for(process, "no answer").startswith(address)
 
 
 def test_a_reader_that_leaves_is_no_crash(processes: Processes, pair: list[AdminReplica]) -> None:

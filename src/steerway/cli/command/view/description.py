@@ -18,7 +18,8 @@ def service(row: Row) -> None:
     """The merged document of `/api/v1/services/NAMESPACE/NAME`."""
     _field("Service", row["id"])
     _field("State", out.state(row["state"]))
-    _field("Changed", f"{out.age(row.get('changed_age_seconds'))} ago")
+    changed = row.get("changed_age_seconds")
+    _field("Changed", "not since the start" if changed is None else f"{out.age(changed)} ago")
     numbers = row["clients"]
     _field("Streams", f"{numbers['streams']} ({out.states_of(numbers['states'])})")
     _field("Replicas", out.counts(row["replicas"]))

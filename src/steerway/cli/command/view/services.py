@@ -22,6 +22,11 @@ def _endpoints(row: Row) -> str:
     return f"{numbers['healthy']}/{numbers['total']}"
 
 
+def _changed(row: Row) -> str:
+    age = row.get("changed_age_seconds")
+    return out.NOTHING if age is None else out.age(age)
+
+
 def columns() -> list[Column]:
     return [
         Column("SERVICE", lambda row: row["id"]),
@@ -31,7 +36,7 @@ def columns() -> list[Column]:
         Column("STREAMS", lambda row: str(row["clients"]["streams"])),
         Column("SYNC", lambda row: out.states_of(row["clients"]["states"])),
         Column("PROBLEMS", lambda row: str(row["problems"])),
-        Column("CHANGED", lambda row: out.age(row.get("changed_age_seconds"))),
+        Column("CHANGED", _changed),
         Column("ZONES", lambda row: out.counts(row.get("zones")), wide=True),
         Column("POLICIES", lambda row: out.joined(row.get("policies")), wide=True),
         Column("ROUTES", lambda row: out.joined(row.get("routes")), wide=True),

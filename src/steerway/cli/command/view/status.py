@@ -23,6 +23,14 @@ def _ready(row: Row) -> str:
     return out.state("ok", "yes") if row["ready"] else out.state("warning", row.get("phase") or "no")
 
 
+def _limited(row: Row) -> str:
+    """Limits that have refused a client."""
+    if "error" in row:
+        return out.UNKNOWN
+    refused = {name: count for name, count in (row.get("refused") or {}).items() if count}
+    return out.counts(refused) if refused else out.NOTHING
+
+
 def columns() -> list[Column]:
     def cell(name: str) -> Any:
         return lambda row: out.text(row.get(name))
@@ -41,7 +49,7 @@ def columns() -> list[Column]:
         Column("WORKLOADS", cell("workloads"), wide=True),
         Column("RESOURCES", lambda row: out.counts(row.get("resources")), wide=True),
         Column("ABSENT", cell("absent"), wide=True),
-        Column("LIMITED", lambda row: out.counts(row.get("refused")), wide=True),
+        Column("LIMITED", _limited, wide=True),
     ]
 
 
@@ -96,6 +104,8 @@ def _informers(rows: list[Row], output: Output) -> None:
             synced = out.state("ok", "synced") if informer["synced"] else out.state("warning", "not synced")
             if informer.get("stale"):
                 synced = out.state("error", "stale")
+            if not informer.get("installed", True):
+                synced = "no CRD"
             kinds.setdefault(f"{cluster}{informer['kind']}{scope}", {"id": ""})[row["id"]] = (
                 f"{synced} ({out.age(informer['silent_seconds'])})"
             )
@@ -137,20 +147,32 @@ def _findings(rows: list[Row]) -> list[tuple[Mark, str, str]]:
                 "steerway clients --nodes --state refused",
             )
         )
+    if absent := sum(row.get("absent") or 0 for row in answered):
+        findings.append(
+            (
+                Mark.WARN,
+                f"{out.count(absent, 'subscription')} to names that do not exist",
+                "steerway clients --nodes --state absent",
+            )
+        )
     if most := max((row.get("problems") or 0 for row in answered), default=0):
         findings.append((Mark.WARN, out.count(most, "problem"), "steerway problems"))
     return findings
 
 
 async def _watch(replicas: "Replicas", answers: Mapping[str, Any], output: Output) -> None:
-    """Print the row of a replica whenever more than its ages changes."""
+    """Print the row of a replica whenever more than its ages changes, and of one that does not answer any more."""
     from steerway.cli.command.view.listing import Printer
     from steerway.cli.replica.watch import Listing, watch
 
     printer = Printer("replica", columns(), output)
     listing = Listing("/api/v1/status", {}, _listed, "status", key=lambda row: row.get("id", ""), field=None)
     first = {name: [answer] for name, answer in answers.items() if isinstance(answer, dict)}
-    await watch(replicas, listing, first, printer.updated)
+
+    def updated(rows: list[Row], gone: list[str]) -> None:
+        printer.changed([*rows, *({"id": name, "error": "no answer"} for name in gone)])
+
+    await watch(replicas, listing, first, updated)
 
 
 def _listed(by_replica: Mapping[str, Iterable[Row]]) -> list[Row]:
