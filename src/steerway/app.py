@@ -181,8 +181,7 @@ class ControlPlane:
         await self._publisher.start()
         self._engine.set_serving(True)
         self._phase = "serving"
-        self._view.inventory.start()
-        report_start(self._journal, self._federation, len(self._local.catalog), len(self._problems()))
+        report_start(self._journal, self._view.inventory, self._federation, self._local, self._problems())
         async with asyncio.TaskGroup() as loops:
             loops.create_task(self._publisher.follow())
             loops.create_task(self._publisher.release())

@@ -1,7 +1,7 @@
 """Status of routes and policies, and Events about objects: evaluation, and what to write to the API server."""
 
 import asyncio
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence, Sized
 from functools import partial
 
 import structlog
@@ -12,6 +12,7 @@ from steerway.config import Settings
 from steerway.control.engine_events import EngineEvents
 from steerway.control.local_cluster import LocalCluster
 from steerway.explain import limitation
+from steerway.inventory.inventory import Inventory
 from steerway.journal.journal import Journal
 from steerway.report import lease
 from steerway.report.events import AboutObject
@@ -55,12 +56,16 @@ async def evaluate(evaluator: StatusEvaluator, changing: asyncio.Lock) -> None:
         await asyncio.sleep(0 if evaluator.unfinished else _EVALUATE_SECONDS)
 
 
-def report_start(journal: Journal, federation: Federation, services: int, problems: int) -> None:
-    """Note in the log and in the journal that clients are served from now on. Filters that match no Service are
-    logged."""
-    log.info("serving", services=services, problems=problems)
+def report_start(
+    journal: Journal, inventory: Inventory, federation: Federation, local: LocalCluster, problems: Sized
+) -> None:
+    """Note in the log, the journal and the inventory that clients are served from now on, with these problems.
+    Filters that match no Service are logged."""
+    inventory.start()
+    services, count = len(local.catalog), len(problems)
+    log.info("serving", services=services, problems=count)
     version = steerway.__version__
-    numbers = f"{services} service{_s(services)}, with {problems} problem{_s(problems)}"
+    numbers = f"{services} service{_s(services)}, with {count} problem{_s(count)}"
     journal.record_start(f"steerway {version} serves {numbers}")
     for problem in federation.unmatched():
         log.warning("filter_matches_nothing", where=problem.where, reason=problem.reason, hint=problem.hint)
