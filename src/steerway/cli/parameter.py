@@ -8,6 +8,8 @@ from typing import Any
 import click
 from click.core import ParameterSource
 
+from steerway.errors import TranslateError
+
 
 class ManifestPath(click.Path):
     """A path of manifests. An empty one, as of an unset shell variable, is not the working directory."""
@@ -45,6 +47,18 @@ def admin_url(_context: click.Context, _option: click.Parameter, value: str) -> 
     if not valid or parts.username is not None:
         raise click.BadParameter(f"{value!r} is not http://HOST:PORT with a port from 1 to 65535")
     return url.rstrip("/")
+
+
+def client_library(_context: click.Context, _option: click.Parameter, value: str) -> str:
+    """Callback of an option with the library of a client, `grpc-go/1.70`; "" for none."""
+    from steerway.translate.client import client
+
+    try:
+        if value:
+            client.parse(value)
+    except TranslateError as error:
+        raise click.BadParameter(str(error)) from None
+    return value
 
 
 def require(parameter: str, requirement: str, *, used: bool) -> None:

@@ -219,7 +219,7 @@ def test_an_invalid_target_is_refused_with_a_reason(
 def test_an_unknown_client_is_refused(steerway: Run, manifests: str) -> None:
     """With the names that there are."""
     code, _, err = steerway("explain", "backend.shop", "--files", manifests, "--client", "curl")
-    assert code == 1
+    assert code == 2
     assert "'curl' is no client: write NAME or NAME/MAJOR.MINOR, with one of c-core, envoy" in err
 
 

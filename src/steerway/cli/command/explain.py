@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from steerway.cli import explanation, terminal
-from steerway.cli.parameter import ManifestPath
+from steerway.cli.parameter import ManifestPath, client_library
 from steerway.cli.replica import Where, completion, replica_options
 from steerway.cli.terminal import ExitCode
 from steerway.errors import SettingsError, SourceError, UnknownServiceError
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     "--client",
     metavar="NAME[/VERSION]",
     default="",
+    callback=client_library,
     help="Its library, such as grpc-go/1.70, grpcio or envoy",
 )
 @click.option(
