@@ -72,12 +72,26 @@ def test_several_targets_are_one_question(ask: Ask, pair: list[AdminReplica]) ->
         replica.documents[ENDPOINTS] = {"targets": [target(endpoint("10.0.0.1")), target(), broken]}
     code, out, _ = ask("endpoints", "a.shop", "b.shop", "x.shop", "--from", "checkout-1")
     assert code == 1
-    assert pair[0].requests == ["/api/v1/endpoints?target=a.shop&target=b.shop&target=x.shop&node=checkout-1"]
+    assert pair[0].requests[0] == (
+        "/api/v1/endpoints?target=a.shop&target=b.shop&target=x.shop&node=checkout-1"
+    )
     assert (
         "✗ backend.shop is port 50051 of Service shop/backend: no endpoint for this client, calls fail" in out
     )
     assert "✗ backend.shop: service shop/x not found" in out
     assert ask("endpoints", "a.shop", "--from", "x", "--zone", "y")[0] == 2
+
+
+def test_a_target_that_does_not_exist_has_similar_names(ask: Ask, pair: list[AdminReplica]) -> None:
+    for replica in pair:
+        broken = target(target="bakend.shop", error="service shop/bakend not found", clusters=[])
+        replica.documents[ENDPOINTS] = {"targets": [broken]}
+        replica.documents["/api/v1/services"] = listed(service(), service("web"))
+    code, out, _ = ask("endpoints", "bakend.shop")
+    assert (code, out.splitlines()) == (
+        1,
+        ["✗ bakend.shop: service shop/bakend not found", "    → there is shop/backend"],
+    )
 
 
 def test_replicas_that_differ_are_a_warning(ask: Ask, pair: list[AdminReplica]) -> None:
@@ -175,6 +189,23 @@ def test_an_unknown_service_is_reported_with_the_nearest(ask: Ask, pair: list[Ad
     code, out, err = ask("describe", "service", "shop/backnd")
     assert (code, out) == (1, "")
     assert err == "error: service shop/backnd not found\nnote: there is shop/backend\n"
+
+
+def test_a_name_without_a_namespace_is_that_of_the_only_service(ask: Ask, pair: list[AdminReplica]) -> None:
+    """In any namespace, at any replica. Several are listed; without any, similar names are."""
+    pair[1].documents["/api/v1/services"] = listed(service(), service("backend-v2"))
+    pair[1].documents["/api/v1/services/shop/backend"] = details()
+    code, out, _ = ask("describe", "service", "backend", "-o", "json")
+    assert (code, json.loads(out)["id"]) == (0, "shop/backend")
+    code, _, err = ask("describe", "service", "backnd")
+    assert code == 1
+    assert "error: no Service is called backnd\nnote: there is shop/backend, shop/backend-v2\n" in err
+    other = {**service(), "id": "pay/backend", "namespace": "pay"}
+    pair[0].documents["/api/v1/services"] = listed(other)
+    code, _, err = ask("describe", "service", "backend")
+    assert code == 1
+    assert "error: 2 Services are called backend: choose one of pay/backend, shop/backend\n" in err
+    assert ask("describe", "service", "backend", "-n", "shop", "-o", "json")[0] == 0
 
 
 @pytest.mark.parametrize("words", [["pod", "a"], ["service"], ["service", "a", "b"], ["client/"]])

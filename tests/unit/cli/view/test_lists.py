@@ -4,6 +4,7 @@ import json
 
 import yaml
 
+from steerway.cli.replica.similar import nearest
 from tests.support.admin_replica import AdminReplica
 from tests.unit.cli.view.conftest import Ask, change, listed, node, service, status, workload
 
@@ -63,7 +64,15 @@ def test_one_service_is_chosen_by_any_form_of_its_name(ask: Ask, pair: list[Admi
         assert ask("services", name, "-o", "name")[1] == "service/shop/backend\n"
     assert pair[0].requests[-1] == "/api/v1/services?limit=1000&namespace=shop&q=backend"
     code, out, err = ask("services", "nothing")
-    assert (code, out, err) == (1, "", "note: no Service is called nothing\n")
+    assert (code, out, err) == (1, "", "error: no Service is called nothing\n")
+    for name in ("backned", "shop/backed", "backned.shop"):
+        code, out, err = ask("services", name)
+        assert (code, out) == (1, "")
+        assert err.splitlines() == [
+            f"error: no Service is called {name}",
+            "note: there is shop/backend, shop/backend-v2",
+        ]
+    assert json.loads(ask("services", "nothing", "-o", "json")[1]) == {"items": []}
     assert ask("services", "a/b/c")[0] == 1
 
 
@@ -118,6 +127,15 @@ def test_a_node_id_lists_its_clients(ask: Ask, pair: list[AdminReplica]) -> None
     assert pair[0].requests == ["/api/v1/clients?limit=1000&by=node&client=checkout-*"]
     assert lines(out)[1][:6] == ["checkout-1", "shop/checkout", "grpc-go 1.80", "in sync", "2", "1"]
     assert lines(out)[2][-1] == "bad cluster"
+
+
+def test_a_node_id_that_is_not_connected_has_similar_ones(ask: Ask, pair: list[AdminReplica]) -> None:
+    """The server filters; names come from the whole list."""
+    pair[0].documents[CLIENTS] = pair[1].documents[CLIENTS] = listed()
+    code, _, err = ask("clients", "chekout-1")
+    assert (code, err) == (1, "error: no client with the node id chekout-1 is connected\n")
+    assert pair[0].requests[-1] == "/api/v1/clients?limit=1000&fields=id&by=node"
+    assert nearest("chekout-1", ["checkout-1", "web-0", "shop/other"]) == ["checkout-1"]
 
 
 def test_problems_of_several_replicas_are_listed_once(ask: Ask, pair: list[AdminReplica]) -> None:

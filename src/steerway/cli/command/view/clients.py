@@ -102,5 +102,5 @@ def clients(
         f"no client with the node id {node} is connected" if node else "no client is connected that matches"
     )
     return session.run(
-        where, lambda replicas: show(replicas, listing, "client", columns, output, empty, named=bool(node))
+        where, lambda replicas: show(replicas, listing, "client", columns, output, empty, named=node)
     )

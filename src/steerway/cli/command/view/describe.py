@@ -7,7 +7,7 @@ import click
 from steerway.cli.command.view import description
 from steerway.cli.output import Output, output_options
 from steerway.cli.replica import Where, completion, replica_options
-from steerway.errors import UnknownServiceError
+from steerway.errors import SourceError
 
 if TYPE_CHECKING:
     from steerway.cli.replica.replicas import Replicas
@@ -19,7 +19,13 @@ _KINDS = ("service", "client")
 @click.argument(
     "what", metavar="service|client", nargs=-1, required=True, shell_complete=completion.described
 )
-@click.option("-n", "--namespace", metavar="NS", default="default", help="Namespace of a NAME without one")
+@click.option(
+    "-n",
+    "--namespace",
+    metavar="NS",
+    default="",
+    help="Namespace of a NAME without one  [default: any that has it]",
+)
 @output_options("text", "json", "yaml")
 @replica_options()
 def describe(where: Where, output: Output, what: tuple[str, ...], namespace: str) -> int:
@@ -50,13 +56,15 @@ async def _service(replicas: "Replicas", name: str, namespace: str, output: Outp
 
 
 async def service_row(replicas: "Replicas", name: str, namespace: str) -> dict[str, Any]:
-    """The merged document of a Service. Raises UnknownServiceError and SourceError."""
+    """The merged document of a Service. `namespace`: of a name without one; "": the only one that has it. Raises
+    UnknownServiceError and SourceError."""
     from steerway.cli.replica import merge
     from steerway.cli.replica.name import service_id
     from steerway.cli.replica.replicas import documents
 
     own, service = service_id(name)
-    answers = documents(await replicas.get(f"/api/v1/services/{own or namespace}/{service}"))
+    id = f"{own or namespace}/{service}" if own or namespace else await _only(replicas, service)
+    answers = documents(await replicas.get(f"/api/v1/services/{id}"))
     (row,) = merge.services({replica: [document] for replica, document in answers.items()})
     row["subscribers"] = merge.subscribers(document["subscribers"] for document in answers.values())
     row["changes"] = merge.changes({replica: document["changes"] for replica, document in answers.items()})
@@ -65,10 +73,26 @@ async def service_row(replicas: "Replicas", name: str, namespace: str) -> dict[s
     return row
 
 
+async def _only(replicas: "Replicas", name: str) -> str:
+    """The id of the one Service with a name. Raises SourceError when several have it."""
+    from steerway.cli.replica.replicas import documents
+    from steerway.cli.replica.similar import SERVICES, unknown
+
+    answers = documents(await replicas.items(SERVICES, q=name, fields="name"))
+    rows = (row for document in answers.values() for row in document["items"])
+    ids = sorted({row["id"] for row in rows if row["name"] == name})
+    if len(ids) > 1:
+        raise SourceError(f"{len(ids)} Services are called {name}: choose one of {', '.join(ids)}")
+    if not ids:
+        raise await unknown(replicas, f"no Service is called {name}", name, SERVICES)
+    return str(ids[0])
+
+
 async def _client(replicas: "Replicas", name: str, _namespace: str, output: Output) -> None:
     """A workload when one has this name, else a node."""
     from steerway.cli.replica import merge
     from steerway.cli.replica.replicas import documents
+    from steerway.cli.replica.similar import CLIENTS, unknown
 
     answers = documents(await replicas.items("/api/v1/clients", by="node", workload=_workload(name)))
     nodes = merge.clients({replica: document["items"] for replica, document in answers.items()})
@@ -76,7 +100,8 @@ async def _client(replicas: "Replicas", name: str, _namespace: str, output: Outp
         answers = documents(await replicas.items("/api/v1/clients", by="node", client=name))
         nodes = merge.clients({replica: document["items"] for replica, document in answers.items()})
     if not nodes:
-        raise UnknownServiceError(f"no client with the node id or workload {name} is connected")
+        text = f"no client with the node id or workload {name} is connected"
+        raise await unknown(replicas, text, name, CLIENTS, None if "/" in name else "node")
     details = [await details_of(replicas, row) for row in nodes]
     if not output.document({"items": details}):
         description.clients(name, details)

@@ -8,6 +8,7 @@ import click
 from steerway.cli import output as out
 from steerway.cli import terminal
 from steerway.cli.output import Column, Output, output_options
+from steerway.cli.parameter import client_library
 from steerway.cli.replica import Where, completion, replica_options
 from steerway.cli.terminal import ExitCode, Mark
 
@@ -55,7 +56,11 @@ def _columns() -> list[Column]:
     help="Those of a client in this namespace  [default: the service's]",
 )
 @click.option(
-    "--client", metavar="NAME[/VERSION]", default="", help="Its library, such as grpc-go/1.70 or envoy"
+    "--client",
+    metavar="NAME[/VERSION]",
+    default="",
+    callback=client_library,
+    help="Its library, such as grpc-go/1.70 or envoy",
 )
 @output_options()
 @replica_options()
@@ -75,9 +80,25 @@ def endpoints(where: Where, output: Output, targets: tuple[str, ...], node: str,
         answers = await replicas.get("/api/v1/endpoints", target=targets, node=node, **client)
         answered = documents(answers)
         _differences(answered)
+        for target in next(iter(answered.values()))["targets"]:
+            if target.get("error"):
+                target["nearest"] = await _nearest(replicas, target["target"])
         return _show(next(iter(answered.values())), output)
 
     return session.run(where, query)
+
+
+async def _nearest(replicas: "Replicas", target: str) -> list[str]:
+    """Services with a similar name."""
+    from steerway.cli.replica.name import service_id
+    from steerway.cli.replica.similar import SERVICES, unknown
+    from steerway.errors import TranslateError
+
+    try:
+        namespace, name = service_id(target)
+    except TranslateError:
+        return []
+    return (await unknown(replicas, "", f"{namespace}/{name}" if namespace else name, SERVICES)).nearest
 
 
 def _show(document: Mapping[str, Any], output: Output) -> int:
@@ -100,7 +121,8 @@ def _show(document: Mapping[str, Any], output: Output) -> int:
 
 def _target(target: Row, output: Output) -> None:
     if target.get("error"):
-        terminal.item(Mark.FAIL, f"{target['target']}: {target['error']}")
+        hint = f"there is {', '.join(target['nearest'])}" if target.get("nearest") else ""
+        terminal.item(Mark.FAIL, f"{target['target']}: {target['error']}", hint)
         return
     port = f" port {target['port']}" if target.get("port") else ""
     served = any(cluster["endpoints"] for cluster in target["clusters"])

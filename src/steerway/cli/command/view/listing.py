@@ -7,8 +7,8 @@ from steerway.cli import output as out
 from steerway.cli import terminal
 from steerway.cli.output import Column, Output, Table
 from steerway.cli.replica.replicas import Replicas, documents
+from steerway.cli.replica.similar import unknown
 from steerway.cli.replica.watch import Listing, watch
-from steerway.cli.terminal import ExitCode
 
 Row = dict[str, Any]
 
@@ -20,20 +20,22 @@ async def show(
     columns: Sequence[Column],
     output: Output,
     empty: str,
-    named: bool = False,
-) -> int | None:
-    """Print the merged rows; with `--watch` then each row that changes, without end. The exit code is 1 when there are
+    named: str = "",
+) -> None:
+    """Print the merged rows; with `--watch` then each row that changes, without end. UnknownServiceError: there are
     none although one is `named`."""
     answers = documents(await replicas.items(listing.path, **listing.params))
     by_replica = {name: document[listing.field or ""] for name, document in answers.items()}
     rows = listing.merge(by_replica)
     if not output.watch:
-        output.rows(kind, rows, columns, empty)
-        return ExitCode.FAILURE if named and not rows else None
+        if rows or not named or output.format in ("json", "yaml"):
+            output.rows(kind, rows, columns, empty)
+        if named and not rows:
+            raise await unknown(replicas, empty, named, listing.path, listing.params.get("by"))
+        return
     printer = Printer(kind, columns, output)
     printer.changed(rows, headers=output.headers)
     await watch(replicas, listing, by_replica, printer.updated)
-    return None
 
 
 class Printer:

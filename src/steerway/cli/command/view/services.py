@@ -85,7 +85,9 @@ def services(where: Where, output: Output, name: str, namespace: str, state: str
         "services",
         keep,
     )
+    named = f"{namespace}/{wanted}" if namespace and wanted else wanted
     empty = f"no Service is called {name}" if name else "no Service is known that matches"
     return session.run(
-        where, lambda replicas: show(replicas, listing, "service", columns(), output, empty, named=bool(name))
+        where,
+        lambda replicas: show(replicas, listing, "service", columns(), output, empty, named),
     )
