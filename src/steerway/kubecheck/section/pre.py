@@ -131,15 +131,16 @@ def _belongs(manifest: Manifest, context: Context) -> bool:
 async def others(context: Context) -> Sequence[Result]:
     """Other installations in the cluster, which serve the same Services and would write the same status."""
     deployments = await installation.find(context.reader, "")
+    own = (context.namespace, full_name(context.release))
     others = [
         f"{item['metadata']['namespace']}/{item['metadata']['name']}"
         for item in deployments
-        if item["metadata"]["namespace"] != context.namespace
+        if (item["metadata"]["namespace"], item["metadata"]["name"]) != own
     ]
     if not others:
         return [ok("there is no other installation in the cluster")]
     hint = "limit each to namespaces of its own (settings.kubernetes.namespaces), or other filters"
-    return [warning(f"steerway is installed elsewhere, too: {', '.join(others)}", hint)]
+    return [warning(f"there are other installations: {', '.join(others)}", hint)]
 
 
 async def admission(context: Context) -> Sequence[Result]:
