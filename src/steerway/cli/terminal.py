@@ -28,6 +28,8 @@ class ExitCode(enum.IntEnum):
     """`steerway run`: there is no such program, as shells report it."""
     INTERRUPTED = 130
     """Ended by Ctrl-C, as shells count it (128 + SIGINT)."""
+    BROKEN_PIPE = 141
+    """The reader of stdout has ended, as shells count it (128 + SIGPIPE)."""
 
 
 class Mark(enum.Enum):
@@ -40,9 +42,16 @@ class Mark(enum.Enum):
 
 
 def write(text: str) -> None:
-    """One line of data to stdout, flushed at once: a reader behind a pipe waits for it."""
-    click.echo(text, color=_color())
-    sys.stdout.flush()
+    """One line of data to stdout, flushed at once: a reader behind a pipe waits for it. Raises SystemExit when the
+    reader has ended, as `head` does."""
+    try:
+        click.echo(text, color=_color())
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(
+            os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno()
+        )  # for the flush at the end of the process
+        raise SystemExit(ExitCode.BROKEN_PIPE) from None
 
 
 def note(text: str) -> None:
