@@ -49,7 +49,9 @@ def test_a_healthy_installation_passes(release: Release, cluster: Cluster) -> No
 
 
 def _is_foreign(text: str) -> bool:
-    return text.startswith("replica steerway-") and "reports" in text and text.endswith(("problem", "problems"))
+    return (
+        text.startswith("replica steerway-") and "reports" in text and text.endswith(("problem", "problems"))
+    )
 
 
 def test_a_permission_that_is_missing(release: Release) -> None:
