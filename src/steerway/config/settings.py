@@ -17,6 +17,7 @@ from steerway.config.section.diagnostic import JournalSettings, LogSettings, Tra
 from steerway.config.section.envoy import EnvoySettings
 from steerway.config.section.file import FileSettings
 from steerway.config.section.http import HttpSettings
+from steerway.config.section.identity import IdentitySettings
 from steerway.config.section.injection import InjectionSettings
 from steerway.config.section.kubernetes import KubernetesSettings
 from steerway.config.section.limit import LimitSettings
@@ -25,6 +26,7 @@ from steerway.config.section.remote import RemoteSettings
 from steerway.config.section.server import ServerSettings
 from steerway.config.section.service import ServiceSettings
 from steerway.config.section.tls import TlsSettings
+from steerway.config.section.xds_servers import XdsServerSettings
 
 
 class Section(NamedTuple):
@@ -53,6 +55,8 @@ SECTIONS = (
     Section("Authorization", AuthorizationSettings, "authorization"),
     Section("HTTP listeners", HttpSettings),
     Section("Injection", InjectionSettings, "injection"),
+    Section("Workload identities", IdentitySettings, "identity"),
+    Section("gRPC servers", XdsServerSettings, "xds_servers"),
     Section("Envoy", EnvoySettings, "envoy"),
     Section("Debounce", DebounceSettings, "debounce"),
     Section("Load reports", LoadReportingSettings, "load_reporting"),
@@ -79,6 +83,8 @@ class Settings(
     authentication: AuthenticationSettings = field(default_factory=AuthenticationSettings)
     authorization: AuthorizationSettings = field(default_factory=AuthorizationSettings)
     injection: InjectionSettings = field(default_factory=InjectionSettings)
+    identity: IdentitySettings = field(default_factory=IdentitySettings)
+    xds_servers: XdsServerSettings = field(default_factory=XdsServerSettings)
     envoy: EnvoySettings = field(default_factory=EnvoySettings)
     debounce: DebounceSettings = field(default_factory=DebounceSettings)
     load_reporting: LoadReportingSettings = field(default_factory=LoadReportingSettings)

@@ -109,6 +109,8 @@ debounce:
   endpoint_max_seconds: 0.02
   quiet_seconds: 0.03
   max_seconds: 0.04
+identity: {trust_domain: example.org, signer_name: example.org/mesh}
+xds_servers: {tls_mode: strict, authorization: deny, unsupported: serve}
 load_reporting:
   enabled: true
   interval_seconds: 3

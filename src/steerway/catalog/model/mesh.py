@@ -12,6 +12,7 @@ from steerway.catalog.model.identity import ServiceId as ServiceId
 from steerway.catalog.model.policy import NOTHING, Policy
 from steerway.catalog.model.protocol import Statement, stated
 from steerway.catalog.model.route import NO_ROUTE, Routing
+from steerway.catalog.model.security import PLAINTEXT, PortTls
 from steerway.catalog.model.tls import BackendTLS
 from steerway.sources.objects.core import ANY_PORT as ANY_PORT
 from steerway.sources.objects.core import ObjectKey
@@ -71,6 +72,8 @@ class Port:
     routing: Routing = NO_ROUTE
     named_by: frozenset[str] = frozenset()
     tls: BackendTLS | None = None
+    mtls: PortTls = PLAINTEXT
+    """What gRPC servers behind it speak."""
 
     @property
     def protocol(self) -> Statement:
