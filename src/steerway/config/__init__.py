@@ -13,14 +13,18 @@ This package neither reads settings at import time, nor watches the file for cha
 
 from steerway.config.k8s_xds import settings_file as k8s_xds_file
 from steerway.config.merge import load
-from steerway.config.section.authentication import AuthenticationSettings
-from steerway.config.section.authorization import AuthorizationSettings, IdentityPattern, RuleSettings
 from steerway.config.section.debounce import DebounceSettings
 from steerway.config.section.http import HttpSettings
 from steerway.config.section.kubernetes import KubernetesSettings
 from steerway.config.section.load_reporting import LoadReportingSettings
 from steerway.config.section.remote import ClusterSettings
-from steerway.config.section.tls import TlsSettings
+from steerway.config.section.security.authentication import AuthenticationSettings
+from steerway.config.section.security.authorization import (
+    AuthorizationSettings,
+    IdentityPattern,
+    RuleSettings,
+)
+from steerway.config.section.security.tls import TlsSettings
 from steerway.config.setting import SETTINGS, Setting
 from steerway.config.settings import SECTIONS, Section, Settings
 

@@ -10,23 +10,23 @@ A key without a prefix in the file (`max_streams`) is an attribute of `Settings`
 from dataclasses import dataclass, field
 from typing import Any, NamedTuple
 
-from steerway.config.section.authentication import AuthenticationSettings
-from steerway.config.section.authorization import AuthorizationSettings
 from steerway.config.section.debounce import DebounceSettings
 from steerway.config.section.diagnostic import JournalSettings, LogSettings, TracingSettings
 from steerway.config.section.envoy import EnvoySettings
 from steerway.config.section.file import FileSettings
 from steerway.config.section.http import HttpSettings
-from steerway.config.section.identity import IdentitySettings
 from steerway.config.section.injection import InjectionSettings
 from steerway.config.section.kubernetes import KubernetesSettings
 from steerway.config.section.limit import LimitSettings
 from steerway.config.section.load_reporting import LoadReportingSettings
 from steerway.config.section.remote import RemoteSettings
+from steerway.config.section.security.authentication import AuthenticationSettings
+from steerway.config.section.security.authorization import AuthorizationSettings
+from steerway.config.section.security.identity import IdentitySettings
+from steerway.config.section.security.tls import TlsSettings
+from steerway.config.section.security.xds_servers import XdsServerSettings
 from steerway.config.section.server import ServerSettings
 from steerway.config.section.service import ServiceSettings
-from steerway.config.section.tls import TlsSettings
-from steerway.config.section.xds_servers import XdsServerSettings
 
 
 class Section(NamedTuple):

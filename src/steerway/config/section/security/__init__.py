@@ -1,0 +1,1 @@
+"""Settings of TLS, authentication, authorization and identities."""
