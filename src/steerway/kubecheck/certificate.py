@@ -3,7 +3,7 @@
 from base64 import b64decode
 from datetime import datetime, timedelta
 
-from steerway.injection.certificate.pair import UnusableError, parsed
+from steerway.certificate.pair import UnusableError, parsed
 from steerway.kubecheck.context import Context
 from steerway.kubecheck.result import Result, error, ok, warning
 

@@ -4,10 +4,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from steerway.certificate.pair import Pair, UnusableError, issue, new_authority
 from steerway.injection.certificate import bundle
 from steerway.injection.certificate.context import server_context
 from steerway.injection.certificate.material import Material
-from steerway.injection.certificate.pair import Pair, UnusableError, issue, new_authority
 from steerway.injection.certificate.rotation import AUTHORITY_LIFETIME, SERVING_LIFETIME, rotated
 from testbed.certificate import Authority, rsa_key
 

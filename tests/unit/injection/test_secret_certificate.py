@@ -11,9 +11,9 @@ from typing import Any
 
 import pytest
 
+from steerway.certificate.bundle import certificates
 from steerway.injection.certificate import keeper as keepers
 from steerway.injection.certificate import webhook as webhooks
-from steerway.injection.certificate.bundle import certificates
 from steerway.injection.certificate.follower import Follower
 from steerway.injection.certificate.keeper import Keeper
 from steerway.injection.certificate.material import Material

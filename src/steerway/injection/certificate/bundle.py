@@ -1,33 +1,13 @@
-"""Sets of CA certificates in PEM: that of the Secret, and the `caBundle` of a webhook, which must have it.
+"""The `caBundle` of a webhook, which must have the CA certificates of the Secret.
 
 A CA is added before a certificate of it is in use, and removed after replicas have replaced theirs. So a `caBundle`
 only grows at first; what it has too much is dropped once it has not changed for a while.
 """
 
-import re
-from collections.abc import Iterable
 from datetime import datetime
 
-from steerway.injection.certificate.pair import UnusableError, parsed
-
-_BLOCK = re.compile(rb"-----BEGIN CERTIFICATE-----.+?-----END CERTIFICATE-----\s*", re.DOTALL)
-
-
-def certificates(pem: bytes) -> tuple[bytes, ...]:
-    """The certificates of a bundle, each in PEM, without those that cannot be read."""
-    readable = []
-    for block in _BLOCK.findall(pem):
-        certificate = block.strip() + b"\n"
-        try:
-            parsed(certificate)
-        except UnusableError:
-            continue
-        readable.append(certificate)
-    return tuple(dict.fromkeys(readable))
-
-
-def joined(bundle: Iterable[bytes]) -> bytes:
-    return b"".join(bundle)
+from steerway.certificate.bundle import certificates, joined
+from steerway.certificate.pair import parsed
 
 
 def updated(present: bytes, wanted: tuple[bytes, ...], now: datetime, *, settled: bool) -> bytes | None:

@@ -12,13 +12,13 @@ from typing import Any
 import structlog
 
 from steerway import telemetry
+from steerway.certificate.pair import UnusableError
 from steerway.errors import SourceError
 from steerway.injection.certificate.context import server_context
 from steerway.injection.certificate.material import Material
-from steerway.injection.certificate.object import problem_of
-from steerway.injection.certificate.pair import UnusableError
 from steerway.runtime.isolation import isolated
 from steerway.sources.kubernetes.client import KubernetesClient
+from steerway.sources.kubernetes.object import problem_of
 from steerway.sources.kubernetes.watcher import Backoff
 from steerway.sources.store import Problem
 

@@ -11,16 +11,16 @@ from typing import Any
 
 import structlog
 
+from steerway.certificate.pair import UnusableError
 from steerway.errors import SourceError
 from steerway.injection.certificate.follower import NEW_CERTIFICATE, rule_of
 from steerway.injection.certificate.material import Material
-from steerway.injection.certificate.object import problem_of, read
-from steerway.injection.certificate.pair import UnusableError
 from steerway.injection.certificate.rotation import rotated
 from steerway.injection.certificate.webhook import Webhook
 from steerway.runtime.isolation import isolated
 from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
+from steerway.sources.kubernetes.object import problem_of, read
 from steerway.sources.store import Problem
 
 log = structlog.get_logger()

@@ -4,12 +4,12 @@
 use, whose key is `ca.key`, then former ones. `next-ca.crt` and `next-ca.key` are the CA that replaces it soon.
 """
 
-import base64
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-from steerway.injection.certificate.bundle import certificates, joined
-from steerway.injection.certificate.pair import Pair, UnusableError
+from steerway.certificate.bundle import certificates, joined
+from steerway.certificate.pair import Pair, UnusableError
+from steerway.certificate.secret import encoded, pair, value
 
 SERVING_CERTIFICATE, SERVING_KEY = "tls.crt", "tls.key"
 CA, _CA_KEY = "ca.crt", "ca.key"
@@ -41,31 +41,15 @@ class Material:
         }
         if self.upcoming is not None:
             data |= {_NEXT: self.upcoming.certificate, _NEXT_KEY: self.upcoming.key}
-        return {key: base64.b64encode(value).decode() for key, value in data.items()}
+        return encoded(data)
 
     @classmethod
     def decode(cls, data: Mapping[str, str]) -> "Material":
         """Raises UnusableError, whose text names the key."""
-        authorities = certificates(_value(data, CA))
+        authorities = certificates(value(data, CA))
         if not authorities:
             raise UnusableError(f"{CA}: no certificate")
-        authority = _named(CA, authorities[0], _value(data, _CA_KEY))
-        serving = _named(SERVING_CERTIFICATE, _value(data, SERVING_CERTIFICATE), _value(data, SERVING_KEY))
-        upcoming = _named(_NEXT, _value(data, _NEXT), _value(data, _NEXT_KEY)) if _NEXT in data else None
+        authority = pair(CA, authorities[0], value(data, _CA_KEY))
+        serving = pair(SERVING_CERTIFICATE, value(data, SERVING_CERTIFICATE), value(data, SERVING_KEY))
+        upcoming = pair(_NEXT, value(data, _NEXT), value(data, _NEXT_KEY)) if _NEXT in data else None
         return cls(authority, serving, upcoming, authorities[1:])
-
-
-def _value(data: Mapping[str, str], key: str) -> bytes:
-    if key not in data:
-        raise UnusableError(f"{key}: missing")
-    try:
-        return base64.b64decode(data[key], validate=True)
-    except ValueError:
-        raise UnusableError(f"{key}: not base64") from None
-
-
-def _named(key: str, certificate: bytes, private: bytes) -> Pair:
-    try:
-        return Pair(certificate, private)
-    except UnusableError as error:
-        raise UnusableError(f"{key}: {error}") from None

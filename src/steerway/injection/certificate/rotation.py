@@ -13,8 +13,8 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 
+from steerway.certificate.pair import Pair, issue, new_authority, parsed
 from steerway.injection.certificate.material import Material
-from steerway.injection.certificate.pair import Pair, issue, new_authority, parsed
 
 AUTHORITY_LIFETIME = timedelta(days=365)
 SERVING_LIFETIME = timedelta(days=30)

@@ -7,11 +7,11 @@ from pathlib import Path
 
 from steerway import telemetry
 from steerway.access.watched_files import ContentError, WatchedFiles
+from steerway.certificate.pair import Pair, UnusableError
 from steerway.errors import SettingsError
 from steerway.injection.certificate.context import server_context
 from steerway.injection.certificate.follower import Follower
 from steerway.injection.certificate.keeper import Keeper
-from steerway.injection.certificate.pair import Pair, UnusableError
 from steerway.sources.kubernetes.client import KubernetesClient
 from steerway.sources.store import Problem
 

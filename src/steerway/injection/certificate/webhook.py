@@ -13,10 +13,11 @@ from typing import Any
 
 import structlog
 
+from steerway.certificate.bundle import certificates
 from steerway.errors import SourceError
-from steerway.injection.certificate.bundle import certificates, updated
-from steerway.injection.certificate.object import read
+from steerway.injection.certificate.bundle import updated
 from steerway.sources.kubernetes.client import KubernetesClient
+from steerway.sources.kubernetes.object import read
 
 log = structlog.get_logger()
 

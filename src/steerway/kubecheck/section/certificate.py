@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from steerway.injection.certificate.pair import Pair, UnusableError
+from steerway.certificate.pair import Pair, UnusableError
 from steerway.kubecheck.certificate import lifetime, secret_file
 from steerway.kubecheck.context import Context
 from steerway.kubecheck.result import Result, error, ok, skipped, warning

@@ -3,9 +3,9 @@
 from base64 import b64decode, b64encode
 from collections.abc import Iterator, Sequence
 
-from steerway.injection.certificate.bundle import certificates
+from steerway.certificate.bundle import certificates
+from steerway.certificate.pair import Pair, UnusableError
 from steerway.injection.certificate.material import CA, SERVING_CERTIFICATE, SERVING_KEY
-from steerway.injection.certificate.pair import Pair, UnusableError
 from steerway.injection.certificate.webhook import WEBHOOKS, calls_service
 from steerway.kubecheck.certificate import lifetime, secret_file
 from steerway.kubecheck.context import Context

@@ -81,17 +81,34 @@ def parsed(certificate: bytes) -> x509.Certificate:
         raise UnusableError(f"the certificate is not readable: {error}") from None
 
 
-def new_authority(name: str, now: datetime, lifetime: timedelta) -> Pair:
-    """A CA with a key of its own. Two with one `name` differ by their key identifiers."""
+def new_authority(
+    name: str, now: datetime, lifetime: timedelta, path_length: int = 0, issuer: "Pair | None" = None
+) -> Pair:
+    """A CA with a key of its own, signed by itself or by `issuer`, which it does not outlive. `path_length`: how many
+    CAs may be below it. Two with one `name` differ by their key identifiers."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
+    signing_subject, signing_key = (issuer.x509.subject, issuer.private_key) if issuer else (subject, key)
+    if issuer is not None:
+        lifetime = min(lifetime, issuer.x509.not_valid_after_utc - now)
     builder = (
-        _builder(subject, subject, key, now, lifetime)
-        .add_extension(x509.BasicConstraints(ca=True, path_length=0), critical=True)
+        _builder(subject, signing_subject, key, now, lifetime)
+        .add_extension(x509.BasicConstraints(ca=True, path_length=path_length), critical=True)
         .add_extension(x509.SubjectKeyIdentifier.from_public_key(key.public_key()), critical=False)
-        .add_extension(_usage(key_cert_sign=True, crl_sign=True), critical=True)
+        .add_extension(key_usage(key_cert_sign=True, crl_sign=True), critical=True)
     )
-    return _signed(builder, key, key)
+    if issuer is not None:
+        builder = builder.add_extension(authority_key(issuer), critical=False)
+    return _signed(builder, key, signing_key)
+
+
+def authority_key(issuer: "Pair") -> x509.AuthorityKeyIdentifier:
+    """The extension of a certificate that `issuer` signs (RFC 5280, 4.2.1.1): its key identifier as it has it."""
+    try:
+        identifier = issuer.x509.extensions.get_extension_for_class(x509.SubjectKeyIdentifier)
+    except x509.ExtensionNotFound:
+        return x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer.private_key.public_key())
+    return x509.AuthorityKeyIdentifier.from_issuer_subject_key_identifier(identifier.value)
 
 
 def issue(authority: Pair, names: Sequence[str], now: datetime, lifetime: timedelta) -> Pair:
@@ -100,17 +117,13 @@ def issue(authority: Pair, names: Sequence[str], now: datetime, lifetime: timede
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "steerway injection")])
     issuer_key = authority.private_key
-    issuer = authority.x509
     builder = (
-        _builder(subject, issuer.subject, key, now, lifetime)
+        _builder(subject, authority.x509.subject, key, now, lifetime)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        .add_extension(_usage(digital_signature=True), critical=True)
+        .add_extension(key_usage(digital_signature=True), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH]), critical=False)
         .add_extension(x509.SubjectAlternativeName([x509.DNSName(name) for name in names]), critical=False)
-        .add_extension(
-            x509.AuthorityKeyIdentifier.from_issuer_public_key(issuer_key.public_key()),
-            critical=False,
-        )
+        .add_extension(authority_key(authority), critical=False)
     )
     return _signed(builder, key, issuer_key)
 
@@ -143,9 +156,10 @@ def _signed(
     return Pair(certificate.public_bytes(_PEM), private)
 
 
-def _usage(
+def key_usage(
     *, digital_signature: bool = False, key_cert_sign: bool = False, crl_sign: bool = False
 ) -> x509.KeyUsage:
+    """The extension with these bits."""
     return x509.KeyUsage(
         digital_signature=digital_signature,
         key_cert_sign=key_cert_sign,
