@@ -168,6 +168,28 @@ CERTIFICATE_EXPIRY = Gauge(
     ["file"],  # the Secret of the injection webhook: Secret NAMESPACE/NAME
     registry=REGISTRY,
 )
+SIGNER_REQUESTS = Counter(
+    "steerway_signer_requests",
+    "Decisions about PodCertificateRequests; one that stays pending is decided again.",
+    ["result"],  # issued, denied, pending, failed
+    registry=REGISTRY,
+)
+SIGNER_PENDING = Gauge(
+    "steerway_signer_pending_requests",
+    "PodCertificateRequests without a certificate and without a denial.",
+    registry=REGISTRY,
+)
+SIGNER_LATENCY = Histogram(
+    "steerway_signer_latency_seconds",
+    "Time from the arrival of a PodCertificateRequest to its certificate.",
+    buckets=(0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60),
+    registry=REGISTRY,
+)
+SIGNER_CA_EXPIRY = Gauge(
+    "steerway_signer_ca_expiry_timestamp_seconds",
+    "When the CA of workload certificates expires: the first of its certificates.",
+    registry=REGISTRY,
+)
 
 
 def follow_tasks(loop: asyncio.AbstractEventLoop) -> None:

@@ -34,6 +34,8 @@ _PLURALS = {
     "MutatingWebhookConfiguration": "mutatingwebhookconfigurations",
     "MutatingAdmissionPolicy": "mutatingadmissionpolicies",
     "MutatingAdmissionPolicyBinding": "mutatingadmissionpolicybindings",
+    "ClusterTrustBundle": "clustertrustbundles",
+    "PodCertificateRequest": "podcertificaterequests",
     "TrafficPolicy": "trafficpolicies",
     "BackendTLSPolicy": "backendtlspolicies",
     "GRPCRoute": "grpcroutes",
@@ -52,6 +54,7 @@ _VERSIONS = {
         ),
         "admissionregistration.k8s.io/v1",
     ),
+    **dict.fromkeys(("ClusterTrustBundle", "PodCertificateRequest"), "certificates.k8s.io/v1"),
     "TrafficPolicy": "steerway.io/v1alpha1",
     **dict.fromkeys(
         ("BackendTLSPolicy", "GRPCRoute", "HTTPRoute", "ReferenceGrant"), "gateway.networking.k8s.io/v1"
@@ -66,6 +69,7 @@ _CLUSTER_WIDE = (
     "Node",
     "ClusterRole",
     "ClusterRoleBinding",
+    "ClusterTrustBundle",
     "CustomResourceDefinition",
     "MutatingWebhookConfiguration",
     "MutatingAdmissionPolicy",

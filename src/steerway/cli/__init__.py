@@ -16,6 +16,7 @@ from steerway.cli import program, terminal
 _SECTIONS = {
     "Control plane": {
         "serve": "Run the control plane.",
+        "signer": "Issue the certificates of workloads.",
         "check": "Validate manifests, or check a cluster.",
         "crd": "Print the CustomResourceDefinition of TrafficPolicy.",
     },

@@ -15,6 +15,7 @@ _WITHOUT_WEBHOOK = "without the injection webhook: set injection.listen"
 _WITHOUT_TLS_SERVERS = "without servers with TLS: set injection.tls_servers"
 _WITHOUT_JWKS = "without verification by JWKS: set authentication.service_account to jwks"
 _WITHOUT_TRACES = "without traces: set tracing.enabled"
+_DAY_SECONDS = 86400
 _SWITCHES = ("kubernetes.enabled", "tracing.enabled")
 _METHODS = [f"authentication.{name}" for name in ("certificate", "token_file", "unix_socket")]
 """Methods of authentication whose value is true or false."""
@@ -45,8 +46,21 @@ def contradictions(values: Mapping[str, Any], given: Mapping[str, Given]) -> lis
         errors.append(
             f"{given['clusters'].where} has the name {', '.join(twice)} twice: give each cluster a unique name"
         )
-    checks = (collisions, _idle, _tls, _plaintext, _authentication, _injection)
+    checks = (collisions, _idle, _tls, _plaintext, _authentication, _injection, _lifetimes)
     return [*errors, *(error for check in checks for error in check(values, given))]
+
+
+def _lifetimes(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:
+    """A CA is replaced when a third of its life remains, and must outlive what it issues then."""
+    pairs = (
+        ("signer.leaf_seconds", 1, "signer.intermediate_days"),
+        ("signer.intermediate_days", _DAY_SECONDS, "signer.root_days"),
+    )
+    for lower, seconds, upper in pairs:
+        issued, issuer = (values.get(name, SETTINGS[name].default) for name in (lower, upper))
+        where = next((given[name].where for name in (lower, upper) if name in values), None)
+        if where is not None and issued * seconds * 3 > issuer * _DAY_SECONDS:
+            yield f"{where} leaves {lower} ({issued}) above a third of {upper} ({issuer}): change one of them"
 
 
 def _idle(values: Mapping[str, Any], given: Mapping[str, Given]) -> Iterator[str]:

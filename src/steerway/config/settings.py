@@ -23,6 +23,7 @@ from steerway.config.section.remote import RemoteSettings
 from steerway.config.section.security.authentication import AuthenticationSettings
 from steerway.config.section.security.authorization import AuthorizationSettings
 from steerway.config.section.security.identity import IdentitySettings
+from steerway.config.section.security.signer import SignerSettings
 from steerway.config.section.security.tls import TlsSettings
 from steerway.config.section.security.xds_servers import XdsServerSettings
 from steerway.config.section.server import ServerSettings
@@ -36,13 +37,16 @@ class Section(NamedTuple):
     type: Any
     prefix: str = ""
     """The key in the file that holds its settings; "": they are keys of the file."""
+    commands: tuple[str, ...] = ("serve",)
+    """The commands that have its flags."""
 
     @property
     def description(self) -> str:
-        """One line for `steerway serve --help`."""
+        """One line for `--help`."""
         return str(self.type.__doc__).partition("\n")[0]
 
 
+_BOTH = ("serve", "signer")
 SECTIONS = (
     Section("Files", FileSettings),
     Section("Kubernetes", KubernetesSettings, "kubernetes"),
@@ -55,14 +59,15 @@ SECTIONS = (
     Section("Authorization", AuthorizationSettings, "authorization"),
     Section("HTTP listeners", HttpSettings),
     Section("Injection", InjectionSettings, "injection"),
-    Section("Workload identities", IdentitySettings, "identity"),
+    Section("Workload identities", IdentitySettings, "identity", _BOTH),
+    Section("Signer", SignerSettings, "signer", ("signer",)),
     Section("gRPC servers", XdsServerSettings, "xds_servers"),
     Section("Envoy", EnvoySettings, "envoy"),
     Section("Debounce", DebounceSettings, "debounce"),
     Section("Load reports", LoadReportingSettings, "load_reporting"),
     Section("Journal", JournalSettings, "journal"),
     Section("Traces", TracingSettings, "tracing"),
-    Section("Log", LogSettings),
+    Section("Log", LogSettings, commands=_BOTH),
 )
 
 
@@ -76,7 +81,7 @@ class Settings(
     HttpSettings,
     LogSettings,
 ):
-    """All settings of `steerway serve`."""
+    """All settings of `steerway serve` and `steerway signer`."""
 
     kubernetes: KubernetesSettings = field(default_factory=KubernetesSettings)
     tls: TlsSettings = field(default_factory=TlsSettings)
@@ -84,6 +89,7 @@ class Settings(
     authorization: AuthorizationSettings = field(default_factory=AuthorizationSettings)
     injection: InjectionSettings = field(default_factory=InjectionSettings)
     identity: IdentitySettings = field(default_factory=IdentitySettings)
+    signer: SignerSettings = field(default_factory=SignerSettings)
     xds_servers: XdsServerSettings = field(default_factory=XdsServerSettings)
     envoy: EnvoySettings = field(default_factory=EnvoySettings)
     debounce: DebounceSettings = field(default_factory=DebounceSettings)

@@ -11,7 +11,7 @@ The choice of the writing replica and the detection of problems are elsewhere.
 import hashlib
 import json
 from collections import deque
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from typing import Any, NamedTuple, Protocol
 
@@ -31,8 +31,10 @@ from steerway.sources.kubernetes.resource import (
     GRPC_ROUTES,
     HTTP_ROUTES,
     NAMESPACES,
+    PODS,
     SERVICES,
     TRAFFIC_POLICIES,
+    Resource,
 )
 from steerway.sources.objects.core import ObjectKey
 
@@ -46,14 +48,13 @@ _MOST_WAITING = 1000
 _MOST_KNOWN = 10_000
 _MESSAGE_BYTES = 1024
 _ATTEMPTS = 3
-_WITH_PROBLEMS = frozenset({"Namespace", "Service", "EndpointSlice"})
-"""The problems of routes and policies are in their status."""
+SERVED = (NAMESPACES, SERVICES, ENDPOINT_SLICES)
+"""The kinds of objects whose problems the control plane reports. Those of routes and policies are in their status."""
 _RESOURCES = {
     resource.kind: resource
     for resource in (
-        NAMESPACES,
-        SERVICES,
-        ENDPOINT_SLICES,
+        *SERVED,
+        PODS,
         GRPC_ROUTES,
         HTTP_ROUTES,
         BACKEND_TLS_POLICIES,
@@ -84,9 +85,12 @@ class Report(NamedTuple):
 
 
 class EventQueue:
-    """The Events to write: a pure value, `now` in seconds of any monotonic clock."""
+    """The Events to write: a pure value, `now` in seconds of any monotonic clock. `resources`: the kinds of objects
+    that have Events; problems of others are ignored. `reason`: that of the Events."""
 
-    def __init__(self) -> None:
+    def __init__(self, resources: Sequence[Resource] = SERVED, reason: str = NOT_SERVED) -> None:
+        self._kinds = frozenset(resource.kind for resource in resources)
+        self._reason = reason
         self._reported: dict[Report, float] = {}
         self._present: set[Report] = set()
         self._budgets: dict[ObjectKey, Budget] = {}
@@ -95,9 +99,9 @@ class EventQueue:
     def look(self, problems: Iterable[AboutObject], now: float) -> None:
         """Set the current problems."""
         present = {
-            Report(problem.about, _text(problem))
+            Report(problem.about, _text(problem), self._reason)
             for problem in problems
-            if problem.about is not None and problem.about.kind in _WITH_PROBLEMS
+            if problem.about is not None and problem.about.kind in self._kinds
         }
         for report in sorted(present):
             at = self._reported.get(report)

@@ -41,12 +41,15 @@ class LeaseHolder:
         namespace: str,
         name: str,
         identity: str,
+        grant: str,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
+        """`grant`: the hint when the API server refuses the Lease."""
         self._client = client
         self._where = f"/apis/{_API_VERSION}/namespaces/{namespace}/leases"
         self._namespace, self._name = namespace, name
         self._lease = Lease(identity)
+        self._grant = grant
         self._clock = clock
         self._kept: dict[str, Any] = {}
         """Metadata of the Lease as it was read or written last."""
@@ -154,10 +157,7 @@ class LeaseHolder:
         self._logged_reason = reason
         hint = server_hint(failure, self._client.server)
         if failure.status in (403, 404):
-            hint = (
-                "let it get, create and update leases of coordination.k8s.io in its namespace, or set"
-                " kubernetes.events and kubernetes.status to false"
-            )
+            hint = self._grant
         self._log.warning("lease_not_renewed", reason=reason, hint=hint)
 
     def _report(self) -> None:

@@ -31,6 +31,10 @@ log = structlog.get_logger()
 _AGAIN_SECONDS = 30.0
 _LOOK_SECONDS = 1.0
 """Period of reads of problems and statuses, which are in memory."""
+_GRANT = (
+    "let it get, create and update leases of coordination.k8s.io in its namespace, or set kubernetes.events and"
+    " kubernetes.status to false"
+)
 _STATUSES_AT_ONCE = 8
 """Each is two requests in sequence."""
 _MOST_STATUSES = 200
@@ -96,7 +100,7 @@ class Reporter:
         client = KubernetesClient(access)
         own = detect_namespace(os.environ, access.kubeconfigs, access.context)
         where = self._options.lease_namespace or own
-        holder = LeaseHolder(client, where, self._options.lease_name, self._identity)
+        holder = LeaseHolder(client, where, self._options.lease_name, self._identity, _GRANT)
         try:
             async with asyncio.TaskGroup() as tasks:
                 tasks.create_task(holder.run())

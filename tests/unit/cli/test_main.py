@@ -34,7 +34,7 @@ def test_every_command_has_help(steerway: Run) -> None:
         "page",
         "bug-report",
     ]
-    assert names == ["serve", "check", "crd", *views, "run", "bootstrap", "completion", "version"]
+    assert names == ["serve", "signer", "check", "crd", *views, "run", "bootstrap", "completion", "version"]
     for name in names:
         code, out, err = steerway(name, "-h")
         assert (code, err) == (0, "")

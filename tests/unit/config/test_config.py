@@ -110,6 +110,17 @@ debounce:
   quiet_seconds: 0.03
   max_seconds: 0.04
 identity: {trust_domain: example.org, signer_name: example.org/mesh}
+signer:
+  listen: 0.0.0.0:1
+  max_connections: 9
+  secret_namespace: a
+  secret: a
+  ca_secret: a
+  lease_name: a
+  leaf_seconds: 3600
+  intermediate_days: 2
+  root_days: 7
+  propagation_seconds: 1
 xds_servers: {tls_mode: strict, authorization: deny, unsupported: serve}
 load_reporting:
   enabled: true

@@ -59,7 +59,7 @@ def test_an_entry_has_the_names_and_the_default(name: str) -> None:
 
 def test_sections_have_a_description_of_one_line() -> None:
     """`steerway serve --help` shows it, without Markdown links."""
-    assert len(config.SECTIONS) == 19
+    assert len(config.SECTIONS) == 20
     for section in config.SECTIONS:
         assert section.description.endswith("."), section
         assert "[" not in section.description

@@ -16,6 +16,8 @@ from steerway.testing.fake_api_server import FakeApiServer
 from testbed.manifest import Manifest
 from testbed.process.deadline import PATIENCE_SECONDS
 
+GRANT = "let it write leases of coordination.k8s.io"
+
 
 @pytest.fixture(autouse=True)
 def haste(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -41,7 +43,7 @@ async def holding(
     server: FakeApiServer, folder: Path, identity: str, clock: Callable[[], float]
 ) -> AsyncIterator[LeaseHolder]:
     client = KubernetesClient(Access((server.write_kubeconfig(folder / identity),)))
-    holder = LeaseHolder(client, "ops", "steerway", identity, clock)
+    holder = LeaseHolder(client, "ops", "steerway", identity, GRANT, clock)
     running = asyncio.create_task(holder.run())
     try:
         yield holder
@@ -112,7 +114,7 @@ async def test_a_renewal_that_the_end_cancels_is_released(tmp_path: Path) -> Non
             return answer
 
         client.put = put_without_answer  # type: ignore[method-assign]
-        running = asyncio.create_task(LeaseHolder(client, "ops", "steerway", "only", Clock()).run())
+        running = asyncio.create_task(LeaseHolder(client, "ops", "steerway", "only", GRANT, Clock()).run())
         await asyncio.wait_for(renewed.wait(), PATIENCE_SECONDS)
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)

@@ -12,6 +12,7 @@ _OTHER_MEANING = {
     "interval_seconds": "a part of a TrafficPolicy",
     "timeout_seconds": "a part of a TrafficPolicy",
     "stale_seconds": "infinite in an informer: staleness is not reported",
+    "signer_name": "a field of PodCertificateRequests and of podCertificate volumes",
     "system_ca_file": "empty in a cluster without TLS",
     "require_client_certificate": "False in Engine.set_tls, which has no use for it without client authorities",
 }

@@ -8,58 +8,16 @@ import click
 
 from steerway import config
 from steerway.cli import terminal
+from steerway.cli.setting_option import SettingsCommand, by_name, setting_options, settings_file
 from steerway.errors import SettingsError
 
 
-class _SettingOption(click.Option):
-    """The flag of one setting."""
-
-    def __init__(self, setting: config.Setting) -> None:
-        flag, default = setting.flag, setting.default_value
-        super().__init__(
-            [
-                f"{flag}/{flag.replace('--', '--no-', 1)}" if setting.base is bool else flag,
-                setting.name.replace(".", "__"),
-            ],
-            metavar=setting.metavar,
-            default=None,
-            multiple=setting.repeatable,
-            help=f"{setting.title}  [default: {setting.unset if default is None else default}]",
-        )
-        self.section = setting.section
-
-
-class _Serve(click.Command):
-    """Lists the flags by section."""
-
-    def format_options(self, context: click.Context, formatter: click.HelpFormatter) -> None:
-        # Wide terminals have room for the longest flags beside their help.
-        flags_width = 46 if formatter.width > 100 else 30
-        sections: dict[config.Section | None, list[tuple[str, str]]] = {None: []}
-        for parameter in self.get_params(context):
-            section = parameter.section if isinstance(parameter, _SettingOption) else None
-            if record := parameter.get_help_record(context):
-                sections.setdefault(section, []).append(record)
-        for section, records in sections.items():
-            with formatter.section(section.title if section else "Options"):
-                if section:
-                    formatter.write_text(section.description)
-                    formatter.write_paragraph()
-                formatter.write_dl(records, col_max=flags_width)
-
-
 @click.command(
-    cls=_Serve,
-    params=[_SettingOption(setting) for setting in config.SETTINGS.values()],
+    cls=SettingsCommand,
+    params=setting_options("serve"),
     context_settings={"max_content_width": 120},
 )
-@click.option(
-    "--config",
-    "file",
-    metavar="FILE",
-    type=click.Path(path_type=Path),
-    help="YAML file of settings (also STEERWAY_CONFIG); the environment overrides it, flags override both",
-)
+@settings_file
 def serve(file: Path | None, **flags: Any) -> int:
     """Serve xDS from manifest files, from a Kubernetes API server, or from both.
 
@@ -72,7 +30,7 @@ def serve(file: Path | None, **flags: Any) -> int:
     from steerway.runtime import signals
 
     signals.ignore()
-    settings = _load(file, {name.replace("__", "."): value for name, value in flags.items()})
+    settings = _load(file, by_name(flags))
     from steerway.runtime import garbage
 
     # The collector would visit the code of all modules several times while they are imported.

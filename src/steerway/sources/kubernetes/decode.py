@@ -10,6 +10,7 @@ import msgspec
 
 from steerway.runtime.isolation import isolated
 from steerway.sources.kubernetes.event import Event, EventType, Failure, Item, Page, WatchedObject
+from steerway.sources.objects.certificate_request import PodCertificateRequest
 from steerway.sources.objects.core import EndpointSlice, Namespace, Node, ObjectKey, Pod, Service
 from steerway.sources.policy.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
 from steerway.sources.policy.traffic_policy import TrafficPolicy
@@ -69,6 +70,7 @@ _TYPES: tuple[type[WatchedObject], ...] = (
     EndpointSlice,
     Pod,
     Node,
+    PodCertificateRequest,
     GRPCRoute,
     HTTPRoute,
     ReferenceGrant,
@@ -127,8 +129,8 @@ def _decode_object(kind: str, raw: bytes | msgspec.Raw) -> Item:
         return Item(_key(kind, raw), reason=str(conversion_error(error)))
     except BROKEN as error:
         return Item(_key(kind, raw), reason=str(error))
-    # Pods and Nodes are not validated: the API server did, and no client connects to them.
-    wrong = [] if isinstance(obj, Pod | Node) else [*map(str, validation_errors(obj))]
+    # These are not validated: the API server did, and no client connects to them.
+    wrong = [] if isinstance(obj, Pod | Node | PodCertificateRequest) else [*map(str, validation_errors(obj))]
     return Item(_key(kind, raw), reason=listed(wrong)) if wrong else Item(obj.key, obj)
 
 

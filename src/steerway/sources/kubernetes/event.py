@@ -7,9 +7,10 @@ import enum
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from steerway.sources.objects.certificate_request import PodCertificateRequest
 from steerway.sources.objects.core import Attached, EndpointSlice, Namespace, Node, ObjectKey, Pod, Service
 
-WatchedObject: TypeAlias = Namespace | Service | EndpointSlice | Pod | Node | Attached
+WatchedObject: TypeAlias = Namespace | Service | EndpointSlice | Pod | Node | PodCertificateRequest | Attached
 
 
 @dataclass(frozen=True, slots=True)

@@ -130,6 +130,11 @@ class Informer:
         quiet = self._refused or self._absence_reported
         return self.silent_seconds > self._stale_seconds and not quiet
 
+    @property
+    def absent(self) -> bool:
+        """Whether the API server does not know the kind."""
+        return self._absence_reported
+
     def status(self) -> InformerStatus:
         """For operators."""
         return InformerStatus(
@@ -162,7 +167,9 @@ class Informer:
                 await self._watch(request)
 
     async def _list(self, request: ListPage) -> None:
-        query = {"limit": str(request.limit)} if request.limit else {}
+        query = self._selection()
+        if request.limit:
+            query["limit"] = str(request.limit)
         if request.continue_token:
             query["continue"] = request.continue_token
         try:
@@ -191,7 +198,7 @@ class Informer:
             raise RequestError(Failure(None, "unreadable list", str(error))) from error
 
     async def _watch(self, request: Watch) -> None:
-        query = {
+        query = self._selection() | {
             "watch": "1",
             "allowWatchBookmarks": "true",
             "resourceVersion": request.resource_version,
@@ -222,6 +229,10 @@ class Informer:
                 self._log.debug("watch_lost", reason=str(failure))
         else:
             self._watcher.on_watch_closed(self._clock() - (opened or 0.0))
+
+    def _selection(self) -> dict[str, str]:
+        selector = self._resource.field_selector
+        return {"fieldSelector": selector} if selector else {}
 
     def _on_line(self, line: bytes) -> None:
         event = decode_event(self._resource.kind, line)

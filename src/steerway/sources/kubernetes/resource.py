@@ -10,8 +10,9 @@ from steerway.sources.policy.traffic_policy import POLICY_GROUP, POLICY_VERSION
 class Resource:
     """A kind and where the API server has it: `group_path` is `/api/v1` or `/apis/GROUP/VERSION`. `loss`: what is not
     known without it; "" when nothing can be served without it. `opt_out`: the setting that turns it off. `custom`:
-    whether a CustomResourceDefinition brings it, so that an API server may not know it and nothing is amiss. `others`:
-    further versions of the same schema, for API servers that do not serve this one."""
+    whether an API server may not know it and nothing is amiss, such as a kind of a CustomResourceDefinition. `others`:
+    further versions of the same schema, for API servers that do not serve this one. `field_selector` limits the objects
+    that are followed."""
 
     kind: str
     plural: str
@@ -20,6 +21,7 @@ class Resource:
     opt_out: str = ""
     custom: bool = False
     others: tuple[str, ...] = ()
+    field_selector: str = ""
 
     @property
     def versions(self) -> "tuple[Resource, ...]":
@@ -65,6 +67,17 @@ NODES = Resource(
     "the zone and region of clients whose bootstrap does not state them",
     "kubernetes.client_locality to off",
 )
+
+
+def certificate_requests(signer_name: str) -> Resource:
+    """PodCertificateRequests for a signer. API servers before Kubernetes 1.37 do not serve this version."""
+    return Resource(
+        "PodCertificateRequest",
+        "podcertificaterequests",
+        "/apis/certificates.k8s.io/v1",
+        custom=True,
+        field_selector=f"spec.signerName={signer_name}",
+    )
 
 
 def _custom(kind: str, plural: str, group: str, versions: tuple[str, ...], loss: str) -> Resource:

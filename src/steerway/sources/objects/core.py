@@ -13,6 +13,7 @@ from typing import Any, TypeAlias
 
 import msgspec
 
+from steerway.sources.objects.certificate_request import PodCertificateRequest
 from steerway.sources.objects.slim import TRIGGER_ANNOTATION as TRIGGER_ANNOTATION
 from steerway.sources.objects.slim import ObjectKey as ObjectKey
 from steerway.sources.objects.slim import ObjectMeta as ObjectMeta
@@ -242,7 +243,9 @@ class XdsResource(msgspec.Struct, frozen=True):
 
 Attached: TypeAlias = GRPCRoute | HTTPRoute | ReferenceGrant | BackendTLSPolicy | TrafficPolicy
 """What is attached to Services and routes."""
-Object: TypeAlias = Namespace | Service | EndpointSlice | Pod | Node | XdsResource | Attached
+Object: TypeAlias = (
+    Namespace | Service | EndpointSlice | Pod | Node | XdsResource | PodCertificateRequest | Attached
+)
 
 
 def happened(old: Object | None, new: Object | None) -> float | None:
