@@ -68,9 +68,10 @@ class Signing:
         self._account = namespace.account()
         self._everywhere: list[tuple[str, str]] = []
 
-    def allow(self, ca_secret: str | None = None) -> None:
-        """The permissions of the signer, and no others."""
-        self._grant("Cluster", f"{self.namespace.name}-signer", cluster_rules(self.signer_name))
+    def allow(self, ca_secret: str | None = None, everywhere: bool = True) -> None:
+        """The permissions of the signer, and no others; `everywhere` False: only those in its own namespace."""
+        if everywhere:
+            self._grant("Cluster", f"{self.namespace.name}-signer", cluster_rules(self.signer_name))
         self._grant("", "signer", namespace_rules(SECRET, ca_secret, LEASE))
 
     def _grant(self, prefix: str, name: str, rules: Sequence[Rule]) -> None:

@@ -77,16 +77,18 @@ def _first(
 
 
 def _prepared(state: CaState, now: datetime, periods: Periods, request: str) -> CaState:
-    """With a new intermediate or a next root made here, where it is due."""
-    authority = state.authority
+    """With a new intermediate and a next root made here, where they are due."""
+    authority, upcoming = state.authority, state.upcoming
+    made = bool(authority.root_key)  # else the CA was brought, and is no longer
+    if made and authority.issuer.is_due(now) and not _root(authority).has_expired(now):
+        state = replace(state, authority=_reissued(authority, now, periods))
     requested = request not in ("", state.rotated)
-    foreign = not authority.root_key  # the CA was brought, and is no longer
-    if requested or (state.upcoming is None and (foreign or _root(authority).is_due(now))):
+    if upcoming is None:
+        due = requested or not made or _root(authority).is_due(now)
+    else:
+        due = requested or not upcoming.root_key or upcoming.expires <= now
+    if due:
         return replace(state, upcoming=_new_authority(now, periods), published=None, rotated=request)
-    if state.upcoming is not None and (not state.upcoming.root_key or state.upcoming.expires <= now):
-        return replace(state, upcoming=_new_authority(now, periods), published=None)
-    if not foreign and authority.issuer.is_due(now) and not _root(authority).has_expired(now):
-        return replace(state, authority=_reissued(authority, now, periods))
     return state
 
 
