@@ -107,7 +107,8 @@ class Signing:
             "certificateChainPath": "tls.crt",
             **source,
         }
-        bundle = {"name": bundle_name(self.signer_name), "path": "ca.crt"}
+        # By name, the kubelet has changes of a bundle of a signer minutes later (1.37).
+        bundle = {"signerName": self.signer_name, "labelSelector": {}, "path": "ca.crt"}
         sources = [{"podCertificate": certificate}, {"clusterTrustBundle": bundle}]
         volume = {"name": "certificates", "projected": {"sources": sources}}
         mount = {"name": "certificates", "mountPath": FOLDER, "readOnly": True}

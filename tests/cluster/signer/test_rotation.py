@@ -8,6 +8,7 @@ from pathlib import Path
 
 from cryptography import x509
 
+from steerway.certificate.pair import Pair, new_authority
 from testbed.process.deadline import until
 from tests.cluster.conftest import NEEDS_CLUSTER
 from tests.cluster.kubelet.conftest import Pod
@@ -50,18 +51,23 @@ def secret(signing: Signing) -> dict[str, bytes]:
     return {key: base64.b64decode(value) for key, value in data.items()}
 
 
-def write_state(signing: Signing, **times: object) -> None:
-    """Change times in the Secret, as if they had passed."""
-    state = json.loads(secret(signing)["state.json"]) | times
-    text = base64.b64encode(json.dumps(state).encode()).decode()
+def write(signing: Signing, data: dict[str, bytes], name: str = SECRET, **fields: object) -> None:
+    """Create a Secret, or change some of its keys."""
     signing.api.apply(
         {
             "apiVersion": "v1",
             "kind": "Secret",
-            "metadata": {"name": SECRET, "namespace": signing.namespace.name},
-            "data": {"state.json": text},
+            "metadata": {"name": name, "namespace": signing.namespace.name},
+            "data": {key: base64.b64encode(value).decode() for key, value in data.items()},
+            **fields,
         }
     )
+
+
+def write_state(signing: Signing, **times: object) -> None:
+    """Change times in the Secret, as if they had passed."""
+    state = json.loads(secret(signing)["state.json"]) | times
+    write(signing, {"state.json": json.dumps(state).encode()})
 
 
 def test_a_new_root_is_published_used_and_alone(signing: Signing, tmp_path: Path) -> None:
@@ -97,21 +103,11 @@ def test_a_new_root_is_published_used_and_alone(signing: Signing, tmp_path: Path
 def test_a_new_intermediate_needs_no_new_root(signing: Signing, tmp_path: Path) -> None:
     """One that a third of its life has left is replaced, below the same root."""
     signing.allow()
-    first = signing.start("--signer-intermediate-days", "3650", "--signer-root-days", "36500")
+    first = signing.start()
     old = Chain(signing.start_pod("old").wait_until_ready())
     first.stop()
-    # A root from which a third remains has an intermediate that lives as long as the root.
     (root,) = signing.wait_for_roots(1)
-    data = secret(signing)
-    expired = _short_intermediate(data)
-    signing.api.apply(
-        {
-            "apiVersion": "v1",
-            "kind": "Secret",
-            "metadata": {"name": SECRET, "namespace": signing.namespace.name},
-            "data": {key: base64.b64encode(value).decode() for key, value in expired.items()},
-        }
-    )
+    write(signing, _short_intermediate(secret(signing)))
     replica = signing.start()
     until(lambda: replica.events("intermediate_in_use"), lambda: replica.process.complaint("keeps the CA"))
     new = Chain(signing.start_pod("new").wait_until_ready())
@@ -123,9 +119,39 @@ def test_a_new_intermediate_needs_no_new_root(signing: Signing, tmp_path: Path) 
 
 def _short_intermediate(data: dict[str, bytes]) -> dict[str, bytes]:
     """Certificate and key of an intermediate that is at its end."""
-    from steerway.certificate.pair import Pair, new_authority
-
     root = Pair(data["root.crt"], data["root.key"])
     now = datetime.now(UTC) - timedelta(days=20)
     short = new_authority("short", now, timedelta(days=21), issuer=root)
     return {"issuer.crt": short.certificate, "issuer.key": short.key}
+
+
+def test_a_brought_ca_is_used_and_its_successor_published_first(signing: Signing, tmp_path: Path) -> None:
+    """As cert-manager writes it: an intermediate with its root."""
+    signing.allow(ca_secret="company")
+    replica = signing.start("--signer-ca-secret", "company", "--signer-propagation-seconds", "1")
+    until(
+        lambda: any("does not exist" in problem["reason"] for problem in replica.state()["problems"]),
+        lambda: f"a problem: {replica.state()}",
+    )
+    first = _bring(signing)
+    old = Chain(signing.start_pod("old").wait_until_ready())
+    assert signing.roots() == [first]
+    assert old.intermediate.issuer == first.subject
+    second = _bring(signing)
+    until(lambda: len(replica.events("root_in_use")) == 2, lambda: replica.process.complaint("keeps the CA"))
+    new = Chain(signing.start_pod("new").wait_until_ready())
+    assert new.intermediate.issuer == second.subject
+    assert set(signing.roots()) == {first, second}
+    until(lambda: old.roots() == 2, "the kubelet writes the new root into a running pod")
+    for verifier, other in ((old, new), (new, old)):
+        assert accepts(verifier, other, tmp_path)
+
+
+def _bring(signing: Signing) -> x509.Certificate:
+    """Write a new CA below a new root; returns the root."""
+    now, lifetime = datetime.now(UTC), timedelta(days=90)
+    root = new_authority(f"company {now.timestamp()}", now, 10 * lifetime, path_length=1)
+    issuer = new_authority("mesh", now, lifetime, issuer=root)
+    data = {"tls.crt": issuer.certificate, "tls.key": issuer.key, "ca.crt": root.certificate}
+    write(signing, data, "company", type="kubernetes.io/tls")
+    return root.x509

@@ -93,5 +93,5 @@ class SignerSettings:
         Seconds, Meta(title="Time between the publication of a root and its use")
     ] = 3600.0
     """Time in seconds that a root is published before a certificate below it is issued. By then all workloads must have
-    read it: kubelet updates volumes within two minutes, and clients read files again after 10 minutes, or the
-    `refresh_interval` of their bootstrap."""
+    read it: the kubelet updates volumes within two minutes, or seven where a volume names the bundle, and clients read
+    files again after 10 minutes, or the `refresh_interval` of their bootstrap."""
