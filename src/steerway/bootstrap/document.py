@@ -9,11 +9,12 @@ the kubelet.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from dataclasses import dataclass, field, replace
+from typing import Any, Self
 
 from steerway.bootstrap.address import ServerAddress
 from steerway.errors import SettingsError
+from steerway.translate.client.metadata import CERTIFICATE_PROVIDER, PROVIDER
 
 REFRESH_SECONDS = 60
 """How often clients read the files of a certificate provider again; libraries without the key: 600."""
@@ -174,6 +175,15 @@ class Bootstrap:
         for template in (self.server_listener_template, self.client_listener_template):
             if template:
                 _validate_template(template, self.authorities)
+
+    def with_certificates(self, files: FileWatcher) -> Self:
+        """With the certificate provider of the control plane's TLS resources, which the metadata of the Node announces:
+        a client without it refuses such resources, so it must not get them."""
+        return replace(
+            self,
+            node=replace(self.node, metadata={**self.node.metadata, PROVIDER: CERTIFICATE_PROVIDER}),
+            certificate_providers={**self.certificate_providers, CERTIFICATE_PROVIDER: files},
+        )
 
     def document(self) -> dict[str, Any]:
         """The document of gRFC A27."""

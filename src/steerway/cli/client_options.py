@@ -94,6 +94,16 @@ def _authorities(
     return authorities
 
 
+def _services(_context: click.Context, _option: click.Parameter, values: Sequence[str]) -> str:
+    """As the metadata has them."""
+    for value in values:
+        if re.fullmatch(LABEL, value) is None:
+            raise click.BadParameter(
+                f"{value!r} is not the name of a Service: lower-case letters, digits and '-'"
+            )
+    return ",".join(dict.fromkeys(values))
+
+
 def _namespace(_context: click.Context, _option: click.Parameter, value: str | None) -> str | None:
     if value and re.fullmatch(LABEL, value) is None:
         raise click.BadParameter(
@@ -154,12 +164,17 @@ _FEATURE_OPTIONS = (
         help="Server of the targets xds://NAME/… (gRFC A47; repeatable, the same NAME again for a fallback)",
     ),
     click.option(
+        "--certificates",
+        metavar="FOLDER",
+        help="Certificates for mTLS among gRPC clients and servers: tls.crt, tls.key and ca.crt in FOLDER",
+    ),
+    click.option(
         "--certificate-provider",
         "providers",
         metavar="NAME=FOLDER",
         multiple=True,
         callback=_unique_pairs,
-        help="Certificates for connections to backends: tls.crt, tls.key and ca.crt in FOLDER (repeatable)",
+        help="As --certificates, for resources of another control plane that name NAME (repeatable)",
     ),
     click.option(
         "--certificate-refresh-seconds",
@@ -177,7 +192,15 @@ _FEATURE_OPTIONS = (
         flag_value=SERVER_LISTENER_TEMPLATE,
         default="",
         help="For xDS servers: name of their Listener, with %s for IP:PORT"
-        f"  [without a value: {SERVER_LISTENER_TEMPLATE}]",
+        f"  [without a value, or with --service: {SERVER_LISTENER_TEMPLATE}]",
+    ),
+    click.option(
+        "--service",
+        "services",
+        metavar="NAME",
+        multiple=True,
+        callback=_services,
+        help="For xDS servers outside of pods: their Service, whose policies apply to them (repeatable)",
     ),
     click.option(
         "--client-listener-template",
@@ -215,18 +238,34 @@ def bootstrap_of(servers: Sequence[ServerAddress], options: Mapping[str, Any]) -
     def server(address: ServerAddress) -> Server:
         return Server(address, (credentials,), options["token_file"] or "")
 
+    folders = _folders(options)
     providers = {
         name: FileWatcher(folder, refresh_seconds=options["refresh_seconds"])
-        for name, folder in options["providers"]
+        for name, folder in folders.items()
     }
-    return Bootstrap(
+    own = providers.pop(key.CERTIFICATE_PROVIDER, None)
+    made = Bootstrap(
         servers=tuple(map(server, servers)),
         node=_node(options),
         authorities={name: tuple(map(server, hosts)) for name, hosts in options["authorities"].items()},
         certificate_providers=providers,
-        server_listener_template=options["server_listener_template"],
+        server_listener_template=options["server_listener_template"]
+        or (SERVER_LISTENER_TEMPLATE if options["services"] else ""),
         client_listener_template=options["client_listener_template"],
     )
+    return made.with_certificates(own) if own else made
+
+
+def _folders(options: Mapping[str, Any]) -> dict[str, str]:
+    """Those of the certificate providers. Raises click.UsageError."""
+    folders = dict(options["providers"])
+    if options["certificates"]:
+        if key.CERTIFICATE_PROVIDER in folders:
+            raise click.UsageError(
+                f"--certificates and --certificate-provider {key.CERTIFICATE_PROVIDER}=… are the same: remove one"
+            )
+        folders[key.CERTIFICATE_PROVIDER] = options["certificates"]
+    return folders
 
 
 def _node(options: Mapping[str, Any]) -> Node:
@@ -236,7 +275,11 @@ def _node(options: Mapping[str, Any]) -> Node:
         cluster=options["node_cluster"],
         region=options["region"],
         zone=options["zone"],
-        metadata={**({key.NAMESPACE: namespace} if namespace else {}), **dict(options["metadata"])},
+        metadata={
+            **({key.NAMESPACE: namespace} if namespace else {}),
+            **({key.SERVICE: options["services"]} if options["services"] else {}),
+            **dict(options["metadata"]),
+        },
     )
 
 

@@ -242,6 +242,31 @@ def test_servers_authorities_and_providers_are_repeatable(steerway: Run) -> None
     assert "grpc-js: uses the first server only" in err
 
 
+def test_a_server_with_certificates_announces_them(steerway: Run) -> None:
+    """TLS resources go only to clients that have the provider, and name no other one."""
+    arguments = ("--certificates", "/certs", "--certificate-refresh-seconds", "5", "--node-id", "me")
+    result = document(steerway, *arguments, "--service", "cart", "--service", "pay", "--service", "cart")
+    provider = result["certificate_providers"]["steerway"]
+    assert provider == {
+        "plugin_name": "file_watcher",
+        "config": {
+            "certificate_file": "/certs/tls.crt",
+            "private_key_file": "/certs/tls.key",
+            "ca_certificate_file": "/certs/ca.crt",
+            "refresh_interval": "5s",
+        },
+    }
+    assert result["node"]["metadata"] == {
+        "steerway.io/service": "cart,pay",
+        "steerway.io/certificate-provider": "steerway",
+    }
+    template = "grpc/server?xds.resource.listening_address=%s"
+    assert result["server_listener_resource_name_template"] == template
+    assert document(steerway, "--certificate-provider", "steerway=/certs")["node"]["metadata"] == {
+        "steerway.io/certificate-provider": "steerway"
+    }
+
+
 def test_a_shell_reads_the_environment_form(steerway: Run) -> None:
     """Also values with quotes."""
     code, out, _ = steerway(
@@ -293,6 +318,8 @@ def test_an_envoy_gets_its_role_and_its_admin_address(steerway: Run) -> None:
         (["--namespace", "Shop_1"], "'Shop_1' is not the name of a namespace"),
         (["--server-listener-template", "x"], "the listener template 'x' needs one %s"),
         (["--client-listener-template", "xdstp://z/%s"], "names authority 'z'"),
+        (["--service", "Cart"], "'Cart' is not the name of a Service"),
+        (["--for", "envoy", "--certificates", "/c"], "an Envoy has no certificate providers"),
         (["--name", "A_B"], "'A_B' is not the name of a ConfigMap"),
         (["--for", "envoy", "--output", "env"], "an Envoy reads no environment variable"),
         (["--for", "envoy", "--authority", "x=y:1"], "an Envoy has no authorities"),
@@ -319,6 +346,10 @@ def test_bad_input_is_quoted_with_the_form_that_is_expected(
         ),
         (["--metadata", "a=1", "--metadata", "a=2"], "a is given twice: remove one"),
         (["--certificate-provider", "a=/b", "--certificate-provider", "a=/c"], "a is given twice"),
+        (
+            ["--certificates", "/a", "--certificate-provider", "steerway=/b"],
+            "--certificate-provider steerway=… are the same: remove one",
+        ),
         (["--envoy-role", "gateway"], "--envoy-role has no effect without --for envoy: add it, or remove"),
         (["--name", "a"], "--name has no effect without --output configmap"),
         (["--certificate-refresh-seconds", "5"], "--certificate-refresh-seconds has no effect without"),

@@ -90,8 +90,8 @@ def bootstrap(
 
     Write it where GRPC_XDS_BOOTSTRAP points, or put it into GRPC_XDS_BOOTSTRAP_CONFIG (--output env). Run this in each
     pod (an init container will do) rather than once for all of them, so that each client has a node id of its own.
-    --ca, --certificate, --key, --token-file and the folders of --certificate-provider are paths as the client sees
-    them; gRPC clients read the files again when they change.
+    --ca, --certificate, --key, --token-file and the folders of --certificates and --certificate-provider are paths as
+    the client sees them; gRPC clients read the files again when they change.
 
     A note on stderr names the gRPC libraries that do not support a part of the bootstrap.
     """
@@ -101,7 +101,7 @@ def bootstrap(
         ("envoy_role", client == "envoy", "--for envoy"),
         ("envoy_admin", client == "envoy", "--for envoy"),
         ("name", output == "configmap", "--output configmap"),
-        ("refresh_seconds", options["providers"], "--certificate-provider"),
+        ("refresh_seconds", options["certificates"] or options["providers"], "--certificates"),
     ):
         require(option, requirement, used=bool(used))
     shared_id = "" if options["node_id"] or output != "configmap" else name
