@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TypeVar, get_args
+from typing import Literal, TypeAlias, TypeVar, get_args
 
 from steerway.injection.options import Credentials, InjectionOptions, Method
 from steerway.injection.pod import Container, Pod
@@ -10,7 +10,9 @@ from steerway.injection.pod import Container, Pod
 CONTAINERS = "steerway.io/inject-containers"
 METHOD = "steerway.io/inject-method"
 CREDENTIALS = "steerway.io/inject-credentials"
+CERTIFICATES = "steerway.io/inject-certificates"
 
+_Switch: TypeAlias = Literal["enabled", "disabled"]
 _V = TypeVar("_V", bound=str)
 
 
@@ -20,10 +22,11 @@ class NotInjectedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """`unknown`: names of containers that the pod does not have."""
+    """`certificates`: whether it gets a certificate. `unknown`: names of containers that the pod does not have."""
 
     method: Method
     credentials: Credentials
+    certificates: bool
     containers: tuple[Container, ...]
     unknown: tuple[str, ...]
 
@@ -32,19 +35,26 @@ def choose(pod: Pod, options: InjectionOptions) -> Choice:
     """Raises NotInjectedError for a choice that is invalid or not available."""
     method = _one_of(pod.annotations, METHOD, get_args(Method), options.method)
     credentials = _one_of(pod.annotations, CREDENTIALS, get_args(Credentials), options.credentials)
+    default: _Switch = "enabled" if options.certificates else "disabled"
+    certificates = _one_of(pod.annotations, CERTIFICATES, get_args(_Switch), default) == "enabled"
     if not options.servers.get(credentials):
         raise NotInjectedError(f"steerway has no servers for {CREDENTIALS}: {credentials}")
     has_volume = method == "volume" or bool(options.file_sources(credentials))
     if has_volume and pod.is_windows:
         raise NotInjectedError(f"Windows pods get no volume: use {METHOD}: environment, and no tls")
-    if options.sends_token(credentials) and not pod.spec.get("serviceAccountName"):
-        raise NotInjectedError("the pod has no service account, whose token it would send")
+    if certificates and pod.is_windows:
+        raise NotInjectedError(f"Windows pods get no volume: use {CERTIFICATES}: disabled")
+    if not pod.spec.get("serviceAccountName"):
+        if options.sends_token(credentials):
+            raise NotInjectedError("the pod has no service account, whose token it would send")
+        if certificates:
+            raise NotInjectedError("the pod has no service account, which its certificate would name")
     containers, unknown = _containers(pod)
     if not any(pod.containers()):
         raise NotInjectedError("the pod has no containers")
     if not containers:
         raise NotInjectedError(f"{CONTAINERS} names no container of the pod")
-    return Choice(method, credentials, containers, unknown)
+    return Choice(method, credentials, certificates, containers, unknown)
 
 
 def _one_of(annotations: Mapping[str, str], key: str, values: tuple[_V, ...], default: _V) -> _V:

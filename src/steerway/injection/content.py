@@ -2,17 +2,24 @@
 
 import hashlib
 import json
-from typing import Any
+from typing import Any, NamedTuple
 
-from steerway.bootstrap.document import Bootstrap, Node
+from steerway.bootstrap.document import SERVER_LISTENER_TEMPLATE, Bootstrap, FileWatcher, Node
 from steerway.injection.choice import Choice
-from steerway.injection.options import BOOTSTRAP_FILE, MOUNT_PATH, InjectionOptions
-from steerway.injection.pod import BOOTSTRAP, BOOTSTRAP_CONFIG, Container, Pod
+from steerway.injection.options import BOOTSTRAP_FILE, CERTIFICATES_PATH, MOUNT_PATH, InjectionOptions
+from steerway.injection.pod import (
+    BOOTSTRAP,
+    BOOTSTRAP_CONFIG,
+    CERTIFICATES_VOLUME,
+    VOLUME,
+    Container,
+    Pod,
+)
 from steerway.translate.client.metadata import NAMESPACE
 
 BOOTSTRAP_ANNOTATION = "steerway.io/bootstrap"
 """The content of the file, which the volume reads by the downward API."""
-BOOTSTRAP_SOURCE: dict[str, Any] = {
+_BOOTSTRAP_SOURCE: dict[str, Any] = {
     "downwardAPI": {
         "items": [
             {
@@ -26,6 +33,27 @@ _NAME, _NAMESPACE = "INJECTED_POD_NAME", "INJECTED_POD_NAMESPACE"
 """Variables that the bootstrap refers to: names that no application uses."""
 _CALL_CREDENTIALS = "GRPC_EXPERIMENTAL_XDS_BOOTSTRAP_CALL_CREDS"
 """gRFC A97: enables call credentials in grpc-go and C-core."""
+
+
+class Volume(NamedTuple):
+    """A projected volume, and where containers mount it."""
+
+    name: str
+    mount_path: str
+    sources: list[dict[str, Any]]
+
+
+def volumes(choice: Choice, options: InjectionOptions) -> tuple[Volume, ...]:
+    """Those that the choice needs."""
+    added = []
+    files = options.file_sources(choice.credentials)
+    if choice.method == "volume":
+        files.append(_BOOTSTRAP_SOURCE)
+    if files:
+        added.append(Volume(VOLUME, MOUNT_PATH, files))
+    if choice.certificates:
+        added.append(Volume(CERTIFICATES_VOLUME, CERTIFICATES_PATH, options.certificate_sources()))
+    return tuple(added)
 
 
 def variables(pod: Pod, choice: Choice, options: InjectionOptions) -> list[dict[str, Any]]:
@@ -73,5 +101,11 @@ def is_annotated(pod: Pod, namespace: str) -> bool:
 def _document(pod: Pod, node_id: str, namespace: str, choice: Choice, options: InjectionOptions) -> str:
     """The bootstrap. The values of labels and names cannot contain `$(`."""
     node = Node(id=node_id, cluster=pod.workload, metadata={NAMESPACE: namespace})
-    bootstrap = Bootstrap(servers=options.servers[choice.credentials], node=node)
+    bootstrap = Bootstrap(
+        servers=options.servers[choice.credentials],
+        node=node,
+        server_listener_template=SERVER_LISTENER_TEMPLATE,
+    )
+    if choice.certificates:
+        bootstrap = bootstrap.with_certificates(FileWatcher(CERTIFICATES_PATH))
     return json.dumps(bootstrap.document(), separators=(",", ":"))

@@ -5,14 +5,15 @@ injected. So the result applied twice is the result, and `reinvocationPolicy: If
 """
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from steerway.injection import content
 from steerway.injection.choice import Choice, NotInjectedError, choose
-from steerway.injection.options import MOUNT_PATH, InjectionOptions
+from steerway.injection.options import InjectionOptions
 from steerway.injection.patch import Operation, Patch
-from steerway.injection.pod import LABEL, VOLUME, Container, Pod
+from steerway.injection.pod import LABEL, Container, Pod
 from steerway.injection.report import INJECTED, Report, injected_containers
 
 _MAX_ANNOTATIONS_BYTES = 256 * 1024
@@ -49,12 +50,11 @@ def _injected(pod: Pod, namespace: str, request_id: str, options: InjectionOptio
     """Raises NotInjectedError."""
     choice = choose(pod, options)
     before = _injected_before(pod)
-    sources = options.file_sources(choice.credentials)
-    if choice.method == "volume":
-        sources.append(content.BOOTSTRAP_SOURCE)
-    if sources and pod.has_volume and not before:
-        raise NotInjectedError(f"the pod has a volume {VOLUME} of its own: rename it")
-    targets, skipped = _targets(choice, before, mounts=bool(sources))
+    volumes = content.volumes(choice, options)
+    for volume in volumes:
+        if pod.has_volume(volume.name) and not before:
+            raise NotInjectedError(f"the pod has a volume {volume.name} of its own: rename it")
+    targets, skipped = _targets(pod, choice, before, [volume.mount_path for volume in volumes])
     if not targets and not before:
         raise NotInjectedError(_of_containers(skipped))
     annotations = {}
@@ -66,19 +66,23 @@ def _injected(pod: Pod, namespace: str, request_id: str, options: InjectionOptio
         return Mutation("unchanged")
     present = tuple(container.name for container in pod.containers() if container.name in before)
     names = (*present, *(container.name for container in targets))
-    annotations[INJECTED] = Report(choice.method, choice.credentials, names, skipped).encode()
+    annotations[INJECTED] = Report(
+        choice.method, choice.credentials, choice.certificates, names, skipped
+    ).encode()
     patch = Patch()
     patch.set_all(pod.metadata, "/metadata", "annotations", annotations)
-    if sources and not pod.has_volume:
-        volume = {"name": VOLUME, "projected": {"sources": sources}}
-        patch.extend(pod.spec, "/spec", "volumes", [volume])
+    manifests = [
+        {"name": volume.name, "projected": {"sources": volume.sources}}
+        for volume in volumes
+        if not pod.has_volume(volume.name)
+    ]
+    patch.extend(pod.spec, "/spec", "volumes", manifests)
+    mounts = [{"name": volume.name, "mountPath": volume.mount_path, "readOnly": True} for volume in volumes]
     for container in targets:
         added = content.variables(pod, choice, options)
         variables = [variable for variable in added if variable["name"] not in container.variables]
         patch.extend(container.manifest, container.path, "env", variables)
-        if sources:
-            mount = {"name": VOLUME, "mountPath": MOUNT_PATH, "readOnly": True}
-            patch.extend(container.manifest, container.path, "volumeMounts", [mount])
+        patch.extend(container.manifest, container.path, "volumeMounts", mounts)
     return Mutation("injected", tuple(patch.operations), _warnings(pod, choice, skipped))
 
 
@@ -91,15 +95,17 @@ def _injected_before(pod: Pod) -> frozenset[str]:
 
 
 def _targets(
-    choice: Choice, before: frozenset[str], *, mounts: bool
+    pod: Pod, choice: Choice, before: frozenset[str], mount_paths: Sequence[str]
 ) -> tuple[tuple[Container, ...], dict[str, str]]:
-    """The containers to change now, and the reasons of others. `mounts`: whether the volume is mounted."""
+    """The containers to change now, and the reasons of others."""
+    writable = pod.writable_volumes
     targets, skipped = [], {}
     for container in choice.containers:
         if container.name in before:
             continue
         obstacle = container.obstacle or content.variable_obstacle(container, choice)
-        obstacle = obstacle or (container.mount_obstacle() if mounts else "")
+        for path in mount_paths:
+            obstacle = obstacle or container.mount_obstacle(path, writable)
         if obstacle:
             skipped[container.name] = obstacle
         else:

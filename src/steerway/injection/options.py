@@ -4,13 +4,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
-from steerway.bootstrap.document import Server
+from steerway.bootstrap.document import FileWatcher, Server
 
 Method: TypeAlias = Literal["environment", "volume"]
 Credentials: TypeAlias = Literal["insecure", "tls"]
 
 MOUNT_PATH = "/etc/steerway"
 """Where the volume is mounted. No ancestor of it is a usual mount point."""
+CERTIFICATES_PATH = "/var/run/secrets/steerway.io/certificates"
+"""Where the volume with the certificate of the workload is mounted."""
 BOOTSTRAP_FILE = "bootstrap.json"
 CA_FILE = "ca.crt"
 TOKEN_FILE = "token"
@@ -23,6 +25,9 @@ class InjectionOptions:
 
     `ca`: the object with the CA certificates, `ConfigMap/NAME` or `ClusterTrustBundle/NAME`; None: those of the
     container. `token_audience`: that of the service account token that clients send over TLS; None: no token.
+
+    `certificates`: whether pods that do not choose get a certificate; `signer_name` issues it, and `trust_bundle` is
+    the ClusterTrustBundle with the roots that verify it.
     """
 
     servers: Mapping[Credentials, tuple[Server, ...]]
@@ -30,6 +35,9 @@ class InjectionOptions:
     method: Method
     ca: str | None
     token_audience: str | None
+    certificates: bool
+    signer_name: str
+    trust_bundle: str
 
     def file_sources(self, credentials: Credentials) -> list[dict[str, Any]]:
         """The sources of the projected volume that these credentials need."""
@@ -47,6 +55,20 @@ class InjectionOptions:
         if self.sends_token(credentials):
             sources.append({"serviceAccountToken": {"audience": self.token_audience, "path": TOKEN_FILE}})
         return sources
+
+    def certificate_sources(self) -> list[dict[str, Any]]:
+        """The sources of the volume with the certificate. All in one: grpc-java uses a renewed pair only if the CA file
+        is written again with it, as the kubelet does with all files of a volume. None is optional: without one of the
+        files, grpc-java fails all calls instead of waiting."""
+        files = FileWatcher(CERTIFICATES_PATH)
+        certificate = {
+            "signerName": self.signer_name,
+            "keyType": "ECDSAP256",
+            "keyPath": files.key,
+            "certificateChainPath": files.certificate,
+        }
+        roots = {"name": self.trust_bundle, "path": files.ca}
+        return [{"podCertificate": certificate}, {"clusterTrustBundle": roots}]
 
     def sends_token(self, credentials: Credentials) -> bool:
         """Whether clients with these credentials send a service account token (gRFC A97: over TLS only)."""

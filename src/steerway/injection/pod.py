@@ -1,19 +1,19 @@
 """A pod as it is before admission: it may have no name, and every optional field can be absent or null."""
 
 import posixpath
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import Any, TypeAlias
-
-from steerway.injection.options import MOUNT_PATH
 
 Manifest: TypeAlias = Mapping[str, Any]
 
 LABEL = "steerway.io/inject"
 """Of a namespace or a pod: `enabled` or `disabled`."""
 VOLUME = "steerway"
-"""Name of the volume that is added."""
+"""Name of the volume with the files of the bootstrap."""
+CERTIFICATES_VOLUME = "steerway-certificates"
+"""Name of the volume with the certificate of the workload."""
 
 BOOTSTRAP = "GRPC_XDS_BOOTSTRAP"
 """gRFC A27: the path of a bootstrap."""
@@ -42,14 +42,15 @@ class Container:
                 return f"its env has {name}"
         return ""
 
-    def mount_obstacle(self) -> str:
-        """Why the volume cannot be mounted; "" if it can be. The runtime could not make the directory in another volume
-        that is read-only, and a mount below it needs a directory in the read-only volume."""
-        ours = PurePosixPath(MOUNT_PATH)
+    def mount_obstacle(self, mount_path: str, writable: Collection[str]) -> str:
+        """Why no volume can be mounted at a path; "" if one can be. The runtime makes its directory in a volume at a
+        parent of the path if that is one of `writable`, and a mount below it needs a directory in a read-only one."""
+        ours = PurePosixPath(mount_path)
         for mount in self.manifest.get("volumeMounts") or ():
             # The kubelet resolves a relative path from the root.
             path = PurePosixPath(posixpath.normpath(f"/{mount.get('mountPath', '').lstrip('/')}"))
-            if path.is_relative_to(ours) or path in ours.parents[:-1]:
+            is_writable = mount.get("name") in writable and not mount.get("readOnly")
+            if path.is_relative_to(ours) or (path in ours.parents[:-1] and not is_writable):
                 return f"it mounts a volume at {path}"
         return ""
 
@@ -82,10 +83,14 @@ class Pod:
     def uses_host_network(self) -> bool:
         return bool(self.spec.get("hostNetwork"))
 
+    def has_volume(self, name: str) -> bool:
+        return any(volume.get("name") == name for volume in self.spec.get("volumes") or ())
+
     @property
-    def has_volume(self) -> bool:
-        """Whether it has a volume of the name `VOLUME`."""
-        return any(volume.get("name") == VOLUME for volume in self.spec.get("volumes") or ())
+    def writable_volumes(self) -> frozenset[str]:
+        """Names of the volumes that a directory can be made in, for certain."""
+        volumes = self.spec.get("volumes") or ()
+        return frozenset(volume.get("name", "") for volume in volumes if volume.get("emptyDir") is not None)
 
     @property
     def workload(self) -> str:

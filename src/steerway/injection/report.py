@@ -13,10 +13,12 @@ INJECTED = "steerway.io/injected"
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """`containers` were injected by `method`; `skipped`: the reason by container. `reason`: why none was."""
+    """`containers` were injected by `method`, with `certificates` or without; `skipped`: the reason by container.
+    `reason`: why none was."""
 
     method: str = ""
     credentials: str = ""
+    certificates: bool = False
     containers: tuple[str, ...] = ()
     skipped: Mapping[str, str] = field(default_factory=dict)
     reason: str = ""
@@ -27,6 +29,7 @@ class Report:
             "version": __version__,
             "method": self.method,
             "credentials": self.credentials,
+            "certificates": self.certificates,
             "containers": list(self.containers),
             "skipped": dict(self.skipped),
             "reason": self.reason,

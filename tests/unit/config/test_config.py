@@ -133,6 +133,7 @@ injection:
   ca: ConfigMap/roots
   token_audience: mesh
   method: volume
+  certificates: true
   max_connections: 8
   webhook: w
   service: s

@@ -9,7 +9,7 @@ import pytest
 import yaml
 
 from steerway.bootstrap.address import ServerAddress
-from steerway.bootstrap.document import Bootstrap, Node, Server
+from steerway.bootstrap.document import SERVER_LISTENER_TEMPLATE, Bootstrap, Node, Server
 from steerway.config import Settings
 from steerway.injection.application import PATH
 from steerway.injection.options import MOUNT_PATH
@@ -26,7 +26,7 @@ def load(name: str) -> list[Manifest]:
 def expected(name: str, namespace: str, cluster: str = "") -> Any:
     """The bootstrap that steerway itself would write."""
     node = Node(f"$({name}).$({namespace})", cluster, metadata={"NAMESPACE": f"$({namespace})"})
-    return Bootstrap((Server(SERVER),), node).document()
+    return Bootstrap((Server(SERVER),), node, server_listener_template=SERVER_LISTENER_TEMPLATE).document()
 
 
 def test_all_ways_have_the_same_bootstrap() -> None:

@@ -2,6 +2,7 @@
 
 import copy
 import json
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -21,10 +22,19 @@ SERVER = Server(ServerAddress("steerway.mesh-system", 18000), (Insecure(),))
 TLS_SERVER = Server(
     ServerAddress("steerway.mesh-system", 18002), (Tls(ca="/etc/steerway/ca.crt"),), "/etc/steerway/token"
 )
-PLAIN = InjectionOptions({"insecure": (SERVER,)}, "insecure", "environment", None, None)
+SIGNER = ("steerway.io/spiffe", "steerway.io:spiffe:roots")
+PLAIN = InjectionOptions({"insecure": (SERVER,)}, "insecure", "environment", None, None, False, *SIGNER)
 BOTH = InjectionOptions(
-    {"insecure": (SERVER,), "tls": (TLS_SERVER,)}, "tls", "environment", "ConfigMap/roots", "steerway"
+    {"insecure": (SERVER,), "tls": (TLS_SERVER,)},
+    "tls",
+    "environment",
+    "ConfigMap/roots",
+    "steerway",
+    False,
+    *SIGNER,
 )
+CERTIFIED = replace(PLAIN, certificates=True)
+CERTIFICATES = "/var/run/secrets/steerway.io/certificates"
 
 
 def pod(*containers: Manifest, annotations: dict[str, str] | None = None, **spec: Any) -> Manifest:
@@ -86,6 +96,7 @@ def test_a_pod_gets_the_bootstrap_in_its_environment() -> None:
             "locality": {},
             "metadata": {"NAMESPACE": "shop"},
         },
+        "server_listener_resource_name_template": "grpc/server?xds.resource.listening_address=%s",
     }
     assert [variable["name"] for variable in container["env"]] == [
         "INJECTED_POD_NAME",
@@ -332,6 +343,89 @@ def test_a_volume_of_the_same_name_is_not_touched() -> None:
     assert report(injected(manifest))["containers"] == ["server"], "the environment needs none"
 
 
+def test_certificates_are_in_one_volume_that_the_bootstrap_names() -> None:
+    """Key, chain and roots: the kubelet writes them together."""
+    result = injected(pod({"name": "server"}, {"name": "proxy"}), CERTIFIED)
+    (volume,) = result["spec"]["volumes"]
+    assert volume == {
+        "name": "steerway-certificates",
+        "projected": {
+            "sources": [
+                {
+                    "podCertificate": {
+                        "signerName": "steerway.io/spiffe",
+                        "keyType": "ECDSAP256",
+                        "keyPath": "tls.key",
+                        "certificateChainPath": "tls.crt",
+                    }
+                },
+                {"clusterTrustBundle": {"name": "steerway.io:spiffe:roots", "path": "ca.crt"}},
+            ]
+        },
+    }
+    for container in result["spec"]["containers"]:
+        mount = {"name": "steerway-certificates", "mountPath": CERTIFICATES, "readOnly": True}
+        assert container["volumeMounts"] == [mount]
+        document = bootstrap(container)
+        assert document["node"]["metadata"]["steerway.io/certificate-provider"] == "steerway"
+        config = document["certificate_providers"]["steerway"]["config"]
+        assert {key: path for key, path in config.items() if key.endswith("_file")} == {
+            "certificate_file": f"{CERTIFICATES}/tls.crt",
+            "private_key_file": f"{CERTIFICATES}/tls.key",
+            "ca_certificate_file": f"{CERTIFICATES}/ca.crt",
+        }
+    assert report(result)["certificates"] is True
+    assert inject_into(result, CERTIFIED) == Mutation("unchanged")
+
+
+@pytest.mark.parametrize(
+    ("options", "choice", "names"),
+    [
+        (CERTIFIED, "disabled", []),
+        (PLAIN, "enabled", ["steerway-certificates"]),
+        (BOTH, "enabled", ["steerway", "steerway-certificates"]),
+    ],
+)
+def test_a_pod_chooses_certificates(options: InjectionOptions, choice: str, names: list[str]) -> None:
+    """With and without the other volume."""
+    result = injected(pod(annotations={"steerway.io/inject-certificates": choice}), options)
+    (container,) = result["spec"]["containers"]
+    assert [volume["name"] for volume in result["spec"].get("volumes", [])] == names
+    assert [mount["name"] for mount in container.get("volumeMounts", [])] == names
+    assert bool(names) == ("certificate_providers" in bootstrap(container))
+
+
+@pytest.mark.parametrize(
+    ("spec", "reason"),
+    [
+        ({"serviceAccountName": ""}, "the pod has no service account, which its certificate would name"),
+        (
+            {"os": {"name": "windows"}},
+            "Windows pods get no volume: use steerway.io/inject-certificates: disabled",
+        ),
+        (
+            {"volumes": [{"name": "steerway-certificates"}]},
+            "the pod has a volume steerway-certificates of its own: rename it",
+        ),
+    ],
+)
+def test_a_pod_that_can_get_no_certificate_is_not_injected(spec: dict[str, Any], reason: str) -> None:
+    """A bootstrap without the provider would be one that a policy with TLS does not serve."""
+    result = injected(pod(**spec), CERTIFIED)
+    assert report(result) == {"reason": reason}
+
+
+@pytest.mark.parametrize(
+    ("volume", "read_only", "is_injected"),
+    [({"emptyDir": {}}, False, True), ({"emptyDir": {}}, True, False), ({"configMap": {}}, False, False)],
+)
+def test_a_directory_is_made_in_an_empty_volume(volume: Manifest, read_only: bool, is_injected: bool) -> None:
+    """Programs with a read-only root file system have one at /var/run."""
+    mount = {"name": "run", "mountPath": "/var/run", "readOnly": read_only}
+    manifest = pod({"name": "server", "volumeMounts": [mount]}, volumes=[{"name": "run", **volume}])
+    assert report(injected(manifest, CERTIFIED)).get("containers", []) == ["server"] * is_injected
+
+
 def test_windows_pods_get_the_environment_only() -> None:
     """Without a volume."""
     manifest = pod(os={"name": "windows"})
@@ -418,7 +512,9 @@ _VARIABLES = st.lists(
     max_size=4,
 )
 _MOUNTS = st.lists(
-    st.sampled_from(["/data", "/etc", "/etc/steerway"]).map(lambda path: {"name": "data", "mountPath": path}),
+    st.sampled_from(["/data", "/etc", "/etc/steerway", "/var/run", CERTIFICATES]).map(
+        lambda path: {"name": "data", "mountPath": path}
+    ),
     max_size=2,
 )
 _CONTAINERS = st.lists(
@@ -439,6 +535,7 @@ _ANNOTATIONS = st.fixed_dictionaries(
         "steerway.io/inject-containers": st.sampled_from(["", "a", "a,b", "typo", ",", "proxy,typo"]),
         "steerway.io/inject-method": st.sampled_from(["volume", "environment", "x"]),
         "steerway.io/inject-credentials": st.sampled_from(["tls", "insecure", ""]),
+        "steerway.io/inject-certificates": st.sampled_from(["enabled", "disabled", "on"]),
         "steerway.io/bootstrap": st.just("{}"),
         INJECTED: st.sampled_from(["{}", '{"containers": ["a", "server"]}', "x"]),
     },
@@ -449,13 +546,15 @@ _SPECS = st.fixed_dictionaries(
         "os": st.none() | st.just({"name": "windows"}),
         "hostNetwork": st.booleans(),
         "volumes": st.none()
-        | st.lists(st.sampled_from(["data", "steerway"]).map(lambda name: {"name": name})),
+        | st.lists(
+            st.sampled_from(["data", "steerway", "steerway-certificates"]).map(lambda name: {"name": name})
+        ),
     },
 )
 
 
 @settings(deadline=None)
-@given(_CONTAINERS, _CONTAINERS, _ANNOTATIONS, _SPECS, st.sampled_from([PLAIN, BOTH]))
+@given(_CONTAINERS, _CONTAINERS, _ANNOTATIONS, _SPECS, st.sampled_from([PLAIN, BOTH, CERTIFIED]))
 def test_the_result_is_valid_and_stable(
     containers: list[Manifest],
     init: list[Manifest],
@@ -483,6 +582,7 @@ def test_the_result_is_valid_and_stable(
     volumes = [volume["name"] for volume in result["spec"].get("volumes") or []]
     given_volumes = [volume["name"] for volume in manifest["spec"].get("volumes") or []]
     assert volumes[: len(given_volumes)] == given_volumes
-    assert volumes.count("steerway") <= max(1, given_volumes.count("steerway"))
+    for name in ("steerway", "steerway-certificates"):
+        assert volumes.count(name) <= max(1, given_volumes.count(name))
     if mutation.result != "injected":
         assert result["spec"] == manifest["spec"]

@@ -6,7 +6,7 @@ from typing import Annotated, Literal, TypeAlias
 from msgspec import Meta
 
 from steerway.config.section.http import Connections
-from steerway.config.unit import HOST, LABEL, PORT, Address, OptionalFile, unset
+from steerway.config.unit import HOST, LABEL, PORT, Address, OptionalFile, Switch, unset
 
 _SUBDOMAIN = rf"{LABEL}(\.{LABEL})*"
 """The name of most Kubernetes objects (RFC 1123)."""
@@ -93,6 +93,12 @@ class InjectionSettings:
     """How pods without the annotation `steerway.io/inject-method` get the bootstrap: `environment` is the variable
     `GRPC_XDS_BOOTSTRAP_CONFIG`, `volume` is a file that `GRPC_XDS_BOOTSTRAP` names. The variable contains the name of
     the pod; the file cannot if the pod is created by a controller."""
+
+    certificates: Annotated[Switch, Meta(title="Certificates for pods that do not choose")] = False
+    """Whether pods without the annotation `steerway.io/inject-certificates` (`enabled` or `disabled`) get a certificate
+    of `identity.signer_name`, for [mTLS among gRPC clients and servers](guides/mtls.md): a volume that the kubelet
+    keeps up to date, and a bootstrap that names it. Kubernetes 1.37 or later; a pod does not start before its
+    certificate is issued."""
 
     max_connections: Annotated[Connections, Meta(title="Concurrent connections of the injection webhook")] = (
         32
