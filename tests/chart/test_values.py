@@ -62,6 +62,7 @@ def test_schema_and_defaults_have_the_same_keys() -> None:
         "probes",
         "resources",
         "securityContext",
+        "signer",
     }
 
 

@@ -14,6 +14,10 @@
   "injection.webhook" "nothing: it is that of the chart"
   "injection.service" "nothing: it is that of the chart"
   "injection.secret" "nothing: it is that of the chart"
+  "signer.listen" "bindAddress and signer.port"
+  "signer.secret_namespace" "nothing: it is that of the release"
+  "signer.secret" "nothing: it is that of the chart"
+  "signer.lease_name" "nothing: it is that of the chart"
   "kubernetes.enabled" "nothing: the chart always enables it"
 -}}
 {{- range $name, $value := $instead -}}
@@ -74,6 +78,12 @@
 {{- if and (index $given $name) (not (index $given $other)) -}}
 {{- fail (printf "settings.injection.%s has no effect alone: set settings.injection.%s" $name $other) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+
+{{- define "steerway.checkSigner" -}}
+{{- if and .Values.settings.signer (not .Values.signer.enabled) -}}
+{{- fail "settings.signer has no effect without the signer: set signer.enabled" -}}
 {{- end -}}
 {{- end -}}
 
@@ -143,6 +153,7 @@
 {{- include "steerway.checkSettings" . -}}
 {{- include "steerway.checkTls" . -}}
 {{- include "steerway.checkInjection" . -}}
+{{- include "steerway.checkSigner" . -}}
 {{- include "steerway.checkPorts" . -}}
 {{- include "steerway.checkAdditions" . -}}
 {{- $all := has "all" .Values.settings.kubernetes.namespaces -}}

@@ -21,6 +21,11 @@
 {{- printf "%s:%s" .Release.Namespace (include "steerway.fullname" .) -}}
 {{- end -}}
 
+{{- /* The name of the objects of the signer. */ -}}
+{{- define "steerway.signerName" -}}
+{{- printf "%s-signer" (include "steerway.fullname" .) -}}
+{{- end -}}
+
 {{- define "steerway.serviceAccountName" -}}
 {{- default (ternary (include "steerway.fullname" .) "default" .Values.serviceAccount.create) .Values.serviceAccount.name -}}
 {{- end -}}
@@ -30,8 +35,23 @@ app.kubernetes.io/name: {{ default .Chart.Name .Values.nameOverride | trunc 63 |
 app.kubernetes.io/instance: {{ .Release.Name }}
 {{- end -}}
 
+{{- /* Of the pods of the signer, which are no xDS servers. */ -}}
+{{- define "steerway.signerSelectorLabels" -}}
+app.kubernetes.io/name: {{ printf "%s-signer" (default .Chart.Name .Values.nameOverride | trunc 56 | trimSuffix "-") }}
+app.kubernetes.io/instance: {{ .Release.Name }}
+{{- end -}}
+
 {{- define "steerway.labels" -}}
 {{ include "steerway.selectorLabels" . }}
+{{ include "steerway.releaseLabels" . }}
+{{- end -}}
+
+{{- define "steerway.signerLabels" -}}
+{{ include "steerway.signerSelectorLabels" . }}
+{{ include "steerway.releaseLabels" . }}
+{{- end -}}
+
+{{- define "steerway.releaseLabels" -}}
 app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
 app.kubernetes.io/managed-by: {{ .Release.Service }}
 helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" | trunc 63 | trimSuffix "-" }}

@@ -25,7 +25,7 @@
 {{- $given := .Values.settings.injection | default dict -}}
 {{- $_ := set $derived "injection" (merge (deepCopy $given) (include "steerway.injectionSettings" . | fromYaml)) -}}
 {{- end -}}
-{{- mergeOverwrite (deepCopy .Values.settings) $derived | toYaml -}}
+{{- mergeOverwrite (omit (deepCopy .Values.settings) "signer") $derived | toYaml -}}
 {{- end -}}
 
 {{- /* "true" when steerway serves every namespace: only then it has permissions in the whole cluster. */ -}}

@@ -31,6 +31,7 @@ BASES = {
     "base": Base(beside=("../../crds",)),
     "namespaced": Base(values=("values-namespaced.yaml",)),
     "tls": Base(values=("values-tls.yaml",), beside=("../../crds",)),
+    "mtls": Base(values=("values-mtls.yaml",), beside=("../../crds",)),
 }
 
 

@@ -1,4 +1,5 @@
-{{- /* A role and its binding: (dict "root" $ "name" NAME "namespace" NAMESPACE "rules" RULES); cluster-wide without namespace. */ -}}
+{{- /* A role and its binding: (dict "root" $ "name" NAME "namespace" NAMESPACE "rules" RULES), with
+     "account" ACCOUNT for another account than that of the xDS server; cluster-wide without namespace. */ -}}
 {{- define "steerway.role" -}}
 {{- $kind := ternary "Role" "ClusterRole" (ne .namespace "") -}}
 apiVersion: rbac.authorization.k8s.io/v1
@@ -28,6 +29,6 @@ roleRef:
   name: {{ .name }}
 subjects:
 - kind: ServiceAccount
-  name: {{ include "steerway.serviceAccountName" .root }}
+  name: {{ .account | default (include "steerway.serviceAccountName" .root) }}
   namespace: {{ .root.Release.Namespace }}
 {{ end -}}
