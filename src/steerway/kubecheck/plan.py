@@ -11,6 +11,7 @@ from steerway.kubecheck.section import (
     pre,
     replica,
     webhook,
+    workload,
 )
 
 _API = Section(
@@ -75,6 +76,14 @@ def installed(objects: Run) -> tuple[Section, ...]:
             (
                 Check("xds-certificate", certificate.xds, _INSTALLED),
                 Check("admin-token", certificate.admin_token, _INSTALLED),
+            ),
+        ),
+        Section(
+            "Workload certificates",
+            (
+                Check("pod-certificates", workload.api, _INSTALLED),
+                Check("signer", workload.signer, (*_INSTALLED, "pod-certificates")),
+                Check("trust-bundle", workload.roots, (*_INSTALLED, "pod-certificates")),
             ),
         ),
         Section(

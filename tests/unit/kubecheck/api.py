@@ -32,7 +32,13 @@ class Api:
             raise RequestError(Failure(403, "Forbidden", "no permission"))
         if path in self.objects:
             return json.dumps(self.objects[path]).encode()
-        if path.rpartition("/")[2] in ("deployments", "pods", "services", "networkpolicies"):
+        if path.rpartition("/")[2] in (
+            "deployments",
+            "networkpolicies",
+            "podcertificaterequests",
+            "pods",
+            "services",
+        ):
             inside = [item for where, item in self.objects.items() if where.startswith(f"{path}/")]
             return json.dumps({"items": inside}).encode()
         raise RequestError(Failure(404, "NotFound"))
