@@ -7,7 +7,8 @@ import pytest
 import yaml
 
 from steerway import config
-from steerway.config.section.security.identity import DEFAULT_SIGNER, trust_bundle
+from steerway.config.section.security.identity import DEFAULT_SIGNER
+from steerway.signer.authority.bundle import bundle_name
 from testbed.helm.tools import ToolError
 from testbed.manifest import Manifest
 from tests.chart.conftest import NEEDS_HELM, Render, Rendering
@@ -72,7 +73,7 @@ def test_its_permissions_are_the_least(render: Render) -> None:
         ("ClusterRole", "podcertificaterequests/status any"): ({"patch"}, None),
         ("ClusterRole", "signers named"): ({"sign", "attest"}, [DEFAULT_SIGNER]),
         ("ClusterRole", "clustertrustbundles any"): ({"create"}, None),
-        ("ClusterRole", "clustertrustbundles named"): ({"get", "update"}, [trust_bundle(DEFAULT_SIGNER)]),
+        ("ClusterRole", "clustertrustbundles named"): ({"get", "update"}, [bundle_name(DEFAULT_SIGNER)]),
         ("ClusterRole", "pods any"): ({"get"}, None),
         ("ClusterRole", "serviceaccounts any"): ({"get"}, None),
         ("ClusterRole", "nodes any"): ({"get"}, None),

@@ -9,7 +9,6 @@ from typing import TypeAlias
 from steerway.bootstrap.address import ServerAddress
 from steerway.bootstrap.document import Insecure, Server, Tls
 from steerway.config import Settings
-from steerway.config.section.security.identity import trust_bundle
 from steerway.control.server import http_limits
 from steerway.http.server import HttpServer
 from steerway.injection.application import MAX_BODY_BYTES, application
@@ -78,7 +77,6 @@ def injection_options(settings: Settings) -> InjectionOptions:
         token_audience=injection.token_audience,
         certificates=injection.certificates,
         signer_name=settings.identity.signer_name,
-        trust_bundle=trust_bundle(settings.identity.signer_name),
     )
 
 

@@ -26,8 +26,7 @@ class InjectionOptions:
     `ca`: the object with the CA certificates, `ConfigMap/NAME` or `ClusterTrustBundle/NAME`; None: those of the
     container. `token_audience`: that of the service account token that clients send over TLS; None: no token.
 
-    `certificates`: whether pods that do not choose get a certificate; `signer_name` issues it, and `trust_bundle` is
-    the ClusterTrustBundle with the roots that verify it.
+    `certificates`: whether pods that do not choose get a certificate; `signer_name` issues it.
     """
 
     servers: Mapping[Credentials, tuple[Server, ...]]
@@ -37,7 +36,6 @@ class InjectionOptions:
     token_audience: str | None
     certificates: bool
     signer_name: str
-    trust_bundle: str
 
     def file_sources(self, credentials: Credentials) -> list[dict[str, Any]]:
         """The sources of the projected volume that these credentials need."""
@@ -67,7 +65,8 @@ class InjectionOptions:
             "keyPath": files.key,
             "certificateChainPath": files.certificate,
         }
-        roots = {"name": self.trust_bundle, "path": files.ca}
+        # Not by name: the kubelet (1.37) follows bundles by name every five minutes, and those of a signer at once.
+        roots = {"signerName": self.signer_name, "labelSelector": {}, "path": files.ca}
         return [{"podCertificate": certificate}, {"clusterTrustBundle": roots}]
 
     def sends_token(self, credentials: Credentials) -> bool:

@@ -9,7 +9,7 @@ import pytest
 import yaml
 from cryptography import x509
 
-from steerway.config.section.security.identity import trust_bundle
+from steerway.signer.authority.bundle import bundle_name
 from testbed.cluster.api import Api
 from testbed.cluster.cluster import Cluster
 from testbed.cluster.command import API_SERVER, NODES
@@ -63,7 +63,7 @@ class Release:
     def remove(self) -> None:
         self._tools.helm("uninstall", "steerway", f"--namespace={MESH}")
         self._api.delete("Namespace", "", MESH)
-        self._api.delete("ClusterTrustBundle", "", trust_bundle(SIGNER))
+        self._api.delete("ClusterTrustBundle", "", bundle_name(SIGNER))
 
     def scale_signer(self, replicas: int) -> None:
         self._api.scale("Deployment", MESH, "steerway-signer", replicas)

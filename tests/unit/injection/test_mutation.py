@@ -22,8 +22,8 @@ SERVER = Server(ServerAddress("steerway.mesh-system", 18000), (Insecure(),))
 TLS_SERVER = Server(
     ServerAddress("steerway.mesh-system", 18002), (Tls(ca="/etc/steerway/ca.crt"),), "/etc/steerway/token"
 )
-SIGNER = ("steerway.io/spiffe", "steerway.io:spiffe:roots")
-PLAIN = InjectionOptions({"insecure": (SERVER,)}, "insecure", "environment", None, None, False, *SIGNER)
+SIGNER = "steerway.io/spiffe"
+PLAIN = InjectionOptions({"insecure": (SERVER,)}, "insecure", "environment", None, None, False, SIGNER)
 BOTH = InjectionOptions(
     {"insecure": (SERVER,), "tls": (TLS_SERVER,)},
     "tls",
@@ -31,7 +31,7 @@ BOTH = InjectionOptions(
     "ConfigMap/roots",
     "steerway",
     False,
-    *SIGNER,
+    SIGNER,
 )
 CERTIFIED = replace(PLAIN, certificates=True)
 CERTIFICATES = "/var/run/secrets/steerway.io/certificates"
@@ -359,7 +359,13 @@ def test_certificates_are_in_one_volume_that_the_bootstrap_names() -> None:
                         "certificateChainPath": "tls.crt",
                     }
                 },
-                {"clusterTrustBundle": {"name": "steerway.io:spiffe:roots", "path": "ca.crt"}},
+                {
+                    "clusterTrustBundle": {
+                        "signerName": "steerway.io/spiffe",
+                        "labelSelector": {},
+                        "path": "ca.crt",
+                    }
+                },
             ]
         },
     }

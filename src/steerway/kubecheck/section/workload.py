@@ -5,12 +5,12 @@ from datetime import datetime, timedelta
 
 from steerway.certificate.bundle import certificates
 from steerway.certificate.pair import parsed
-from steerway.config.section.security.identity import trust_bundle
 from steerway.kubecheck.certificate import lifetime
 from steerway.kubecheck.context import Context
 from steerway.kubecheck.installation import DEPLOYMENTS
 from steerway.kubecheck.reader import Manifest
 from steerway.kubecheck.result import Result, error, ok, skipped, warning
+from steerway.signer.authority.bundle import bundle_name
 
 SELECTOR = "app.kubernetes.io/name=steerway-signer"
 """The label of the chart's signer."""
@@ -72,7 +72,7 @@ async def roots(context: Context) -> Sequence[Result]:
     """The ClusterTrustBundle exists, and its newest root is valid for long enough."""
     if not await _is_used(context):
         return [_UNUSED]
-    name = trust_bundle(context.installed.settings.identity.signer_name)
+    name = bundle_name(context.installed.settings.identity.signer_name)
     where = f"ClusterTrustBundle {name}"
     manifest = await context.reader.get(f"{_GROUP}/clustertrustbundles/{name}")
     if manifest is None:

@@ -8,11 +8,6 @@ from msgspec import Meta
 DEFAULT_SIGNER = "steerway.io/spiffe"
 
 
-def trust_bundle(signer_name: str) -> str:
-    """Name of the ClusterTrustBundle with the roots of a signer. Kubernetes prescribes all but its last part."""
-    return f"{signer_name.replace('/', ':')}:roots"
-
-
 @dataclass(frozen=True, kw_only=True)
 class IdentitySettings:
     """Identities of workloads: SPIFFE IDs in their certificates.
