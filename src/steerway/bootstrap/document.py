@@ -15,11 +15,10 @@ from typing import Any, Self
 from steerway.bootstrap.address import ServerAddress
 from steerway.errors import SettingsError
 from steerway.translate.client.metadata import CERTIFICATE_PROVIDER, PROVIDER
+from steerway.translate.server_name import SERVER_LISTENER_TEMPLATE as SERVER_LISTENER_TEMPLATE
 
 REFRESH_SECONDS = 60
 """How often clients read the files of a certificate provider again; libraries without the key: 600."""
-SERVER_LISTENER_TEMPLATE = "grpc/server?xds.resource.listening_address=%s"
-"""The name by which an xDS server requests its Listener, as most control planes have it; `%s` is `IP:PORT`."""
 
 # gRFC A53: a client keeps what it has when a resource disappears. grpc-js needs it: it never sees a resource again that
 # went away and came back with equal content.

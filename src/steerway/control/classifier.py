@@ -1,26 +1,47 @@
 """The audience of a client, from its Node, its identity and its address."""
 
-from collections.abc import Callable, Set
+from collections.abc import Callable, Sequence, Set
 from functools import partial
+from typing import Protocol
 
 from steerway.access.admission import Applicant
 from steerway.access.identity import Identity
 from steerway.catalog.locality.client_locality import ClientLocalities, PodLocalities, PodLocality
 from steerway.catalog.locality.client_zone import ClaimedZones, KnownZones
 from steerway.catalog.locality.pod_index import PodIndex
+from steerway.catalog.locality.traffic_distribution import UNKNOWN
 from steerway.config import Settings
 from steerway.control.source import default_namespace
 from steerway.peer import network
+from steerway.sources.objects.core import Pod
 from steerway.sources.store import ObjectStore
-from steerway.translate.client.audience import at_locality, encode
-from steerway.translate.client.node import bucket_of, claimed_zone, classify
+from steerway.translate.client.audience import GRPC, Audience, at_locality, encode
+from steerway.translate.client.node import bucket_of, claimed_services, claimed_zone, classify
+
+
+class Workloads(Protocol):
+    """Names the workloads of servers; the names are parts of audiences."""
+
+    def workload(self, pod: Pod) -> str:
+        """That of a Pod."""
+
+    def claimed(self, services: Sequence[str]) -> str:
+        """That of servers whose Pod is not known and that claim these Services of their namespace."""
 
 
 class Classifier:
     """Classifies clients. Follows the Nodes in `store`; `zones` also gets those of remote clusters."""
 
-    def __init__(self, settings: Settings, store: ObjectStore, index: PodIndex, zones: KnownZones) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        store: ObjectStore,
+        index: PodIndex,
+        zones: KnownZones,
+        workloads: Workloads | None = None,
+    ) -> None:
         """`index`: the Pods and Nodes in `store`. With `kubernetes.client_locality: off` it is not used."""
+        self._workloads = workloads
         self._index = PodIndex() if settings.kubernetes.client_locality == "off" else index
         self._pods = PodLocalities(self._index)
         self._address_first = settings.kubernetes.client_locality == "pod_first"
@@ -52,7 +73,18 @@ class Classifier:
         bucket = bucket_of(client.node, client.peer.rpartition(":")[0], self._buckets)
         zone, share = claimed_zone(client.node), network(client.peer)
         client_locality = self._localities.resolve(locality, zone, client.stream, share)
-        return encode(at_locality(audience, client_locality, bucket))
+        workload = self._workload(client, audience) if audience.dialect == GRPC else ""
+        return encode(at_locality(audience, client_locality, bucket, workload))
+
+    def _workload(self, client: Applicant, audience: Audience) -> str:
+        """The workload of a gRPC client: of the Pod at its address, or as it claims."""
+        if self._workloads is None:
+            return UNKNOWN
+        if (pod := self._pods.pod(client.peer)) is not None:
+            # Policies apply by namespace: a Pod gets those of another one only as a server that is not known there.
+            return self._workloads.workload(pod) if pod.metadata.namespace == audience.namespace else UNKNOWN
+        services = claimed_services(client.node)
+        return self._workloads.claimed(services) if services else UNKNOWN
 
     def release(self, stream: int) -> None:
         """The stream ended: its claimed zone counts no more."""

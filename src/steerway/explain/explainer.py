@@ -21,6 +21,7 @@ from steerway.translate.answer import Content, Reason
 from steerway.translate.client import client as clients
 from steerway.translate.client.audience import (
     Audience,
+    Width,
     at_locality,
     encode,
     is_locality,
@@ -179,7 +180,7 @@ class Explainer:
             "zone": case.audience.locality.zone or None,
             "node": case.audience.locality.node or None,
             # A bucket depends on the very client.
-            "audience": encode(case.audience.parent() if self.buckets else case.audience),
+            "audience": encode(case.audience.widened(Width.NODE)),
             "limitations": self.limitations(case),
             "clusters": clusters,
             "subset": self._subset(case.port, clusters),

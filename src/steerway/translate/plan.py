@@ -54,6 +54,8 @@ class Plan:
     """A service that the audience must be allowed to see; None: everybody may see the answer."""
     endpoints: bool = False
     """Whether it depends on the endpoints of its services, too."""
+    servers: str = ""
+    """The namespace on whose configuration of servers it depends; "" for none."""
     open_ended: bool = False
     """Whether it depends on services that are created later, too."""
     missing: Reason | None = None

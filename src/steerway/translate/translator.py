@@ -31,7 +31,7 @@ from steerway.runtime.isolation import isolated
 from steerway.text import bounded
 from steerway.translate.answer import Content, Denied, Reason
 from steerway.translate.client.audience import ENVOY, GRPC, Audience, decode, encode
-from steerway.translate.dialect.base import Dialect, DialectOptions
+from steerway.translate.dialect.base import Configuration, Dialect, DialectOptions, unrestricted
 from steerway.translate.dialect.envoy import Addresses, EnvoyDialect
 from steerway.translate.dialect.grpc import GrpcDialect
 from steerway.translate.plan import Plan
@@ -81,6 +81,8 @@ class _Entry:
     services: frozenset[ServiceId] = frozenset()
     endpoints: bool = False
     """Whether it depends on the endpoints of its services, too."""
+    servers: str = ""
+    """The namespace on whose configuration of servers it depends; "" for none."""
     plan: Plan | None = None
     """How it is answered, until one of its services changes."""
     published: dict[Audience, Content] = field(default_factory=dict)
@@ -96,7 +98,7 @@ class Translator:
     in the scope, `left_out` what leaves one out.
 
     `scope_all`: every service may be withheld from some clients; else only private ones. `listen`: where Envoys do.
-    `system_ca_file`: where they have the CA certificates of their system.
+    `system_ca_file`: where they have the CA certificates of their system. `configuration`: of xDS servers.
     """
 
     def __init__(
@@ -111,9 +113,12 @@ class Translator:
         scope_all: bool = False,
         services: Callable[[], Iterable[Service]] = tuple,
         left_out: LeftOut = nothing_left_out,
+        configuration: Configuration = unrestricted,
     ) -> None:
         self._find = find
-        self._options = DialectOptions(find, cluster_domain, scope_all, load_reporting, buckets, left_out)
+        self._options = DialectOptions(
+            find, cluster_domain, scope_all, load_reporting, buckets, left_out, configuration
+        )
         self._listen = listen
         self._system_ca_file = system_ca_file
         envoy = self._envoy_dialect(self._options, services)
@@ -124,6 +129,7 @@ class Translator:
         self._entries: dict[_Key, _Entry] = {}
         self._by_name: defaultdict[tuple[str, str], set[_Key]] = defaultdict(set)
         self._by_service: defaultdict[ServiceId, set[_Key]] = defaultdict(set)
+        self._by_servers: defaultdict[str, set[_Key]] = defaultdict(set)
         self._shapes: dict[ServiceId, Service | None] = {}
         self._raw: dict[tuple[str, str], raw.RawResource] = {}
         self._raw_problems: dict[tuple[str, str], Problem] = {}
@@ -181,10 +187,12 @@ class Translator:
         services: Iterable[ServiceId],
         documents: Iterable[tuple[tuple[str, str], Document | None]] = (),
         origins: Mapping[Hashable, Origin] = MappingProxyType({}),
+        servers: Iterable[str] = (),
     ) -> Commit:
         """Services and raw resources changed (None: the document is gone): publish what differs.
 
-        `origins`: when the change of a service was received, where that is to be measured.
+        `origins`: when the change of a service was received, where that is to be measured. `servers`: the namespaces
+        whose configurations of servers changed.
         """
         commit = Commit()
         gone: set[WildcardMember] = set()
@@ -205,6 +213,7 @@ class Translator:
                 touched |= self._by_name.get(name, set())
             if run.failure and document is not None:
                 self._raw_problems[served, spelled] = _not_understood(document, run.failure)
+        touched.update(*(self._by_servers.get(namespace, ()) for namespace in servers))
         for key in sorted(touched & self._entries.keys()):
             with isolated("answer", type_url=key.type_url, name=key.name, audience=encode(key.audience)):
                 entry = self._entries[key]
@@ -302,8 +311,14 @@ class Translator:
         _discard(self._by_name, (key.type_url, key.name), key)
         self._depend(key, entry, frozenset())
 
-    def _depend(self, key: _Key, entry: _Entry, services: frozenset[ServiceId]) -> None:
-        """Note which services an entry depends on."""
+    def _depend(self, key: _Key, entry: _Entry, services: frozenset[ServiceId], servers: str = "") -> None:
+        """Note which services an entry depends on, and of which namespace's servers it is."""
+        if servers != entry.servers:
+            if entry.servers:
+                _discard(self._by_servers, entry.servers, key)
+            if servers:
+                self._by_servers[servers].add(key)
+            entry.servers = servers
         for id in entry.services - services:
             _discard(self._by_service, id, key)
             if id not in self._by_service:
@@ -368,7 +383,7 @@ class Translator:
     def _adopt(self, key: _Key, entry: _Entry, plan: Plan) -> Plan:
         """Answer an entry by this plan until one of its services changes."""
         entry.plan = plan
-        self._depend(key, entry, plan.services)
+        self._depend(key, entry, plan.services, plan.servers)
         entry.endpoints = plan.endpoints
         if plan.open_ended:
             self._open.add(key)

@@ -24,6 +24,8 @@ from envoy.extensions.load_balancing_policies.wrr_locality.v3 import wrr_localit
 from google.protobuf import duration_pb2
 from google.protobuf.any_pb2 import Any as Any_
 
+from tests.support.model import server_rules
+
 UINT32_MAX = 2**32 - 1
 RETRIED = {"cancelled", "deadline-exceeded", "internal", "resource-exhausted", "unavailable"}
 _TOKEN = re.compile(r"\\Q.*?(?:\\E|\Z)|\\.|\[\^?\]?(?:\[:\^?[a-z]+:\]|\\.|[^\]])*\]|.", re.DOTALL)
@@ -41,6 +43,9 @@ def refusals(type_url: str, name: str, body: bytes) -> list[str]:
 def _listener(listener: listener_pb2.Listener, name: str) -> Iterator[str]:
     if listener.name != name:
         yield f"the Listener is named {listener.name!r}, the client asked for {name!r}"
+    if listener.HasField("default_filter_chain"):
+        yield from server_rules.listener(listener)
+        return
     if not listener.HasField("api_listener"):
         yield "no api_listener (gRFC A27)"
         return
@@ -84,6 +89,9 @@ def _route(configuration: route_pb2.RouteConfiguration, name: str) -> Iterator[s
     for host in configuration.virtual_hosts:
         if not host.routes:
             yield "a virtual host without routes answers UNAVAILABLE"
+        if name.startswith("server/"):
+            yield from server_rules.routes(host)
+            continue
         for route in host.routes:
             yield from _route_entry(route)
 
@@ -229,8 +237,10 @@ def _cluster(cluster: cluster_pb2.Cluster, name: str) -> Iterator[str]:
         yield from _outliers(cluster.outlier_detection)
     if cluster.HasField("lrs_server") and not cluster.lrs_server.HasField("self"):
         yield "the load reporting server is not `self` (gRFC A27)"
-    if cluster.HasField("transport_socket") or cluster.transport_socket_matches:
-        yield "transport sockets need checks of their own here"
+    if cluster.HasField("transport_socket"):
+        yield from server_rules.upstream(cluster.transport_socket)
+    if cluster.transport_socket_matches:
+        yield "transport_socket_matches need checks of their own here"
     limits = [
         threshold
         for threshold in cluster.circuit_breakers.thresholds

@@ -75,9 +75,7 @@ class PodLocalities:
 
     def find(self, peer: str) -> PodLocality | None:
         """The locality of the client at `peer` (`10.0.0.7:4711`, `[fd00::7]:4711`); None for an unknown one."""
-        address = address_of(peer)
-        if pods := [pod for pod in self._index.pods(address) if not pod.spec.host_network]:
-            pod = max(pods, key=_liveliness)
+        if pod := self.pod(peer):
             kind, owner = owner_of(pod)
             return self._at(pod.spec.node_name)._replace(
                 namespace=pod.metadata.namespace,
@@ -86,8 +84,13 @@ class PodLocalities:
                 owner_kind=kind,
                 owner=owner,
             )
-        name = self._index.node_at(address)
+        name = self._index.node_at(address_of(peer))
         return self._at(name) if name else None
+
+    def pod(self, peer: str) -> Pod | None:
+        """The Pod of the client at `peer`; None for an unknown one, and on the network of a node."""
+        pods = [pod for pod in self._index.pods(address_of(peer)) if not pod.spec.host_network]
+        return max(pods, key=_liveliness, default=None)
 
     def _at(self, name: str) -> PodLocality:
         node = self._index.node(name)

@@ -176,6 +176,28 @@ class Feature(enum.Enum):
     # What decides by port is `catalog.service.connection`.
     BACKEND_TLS = Capability("TLS to backends", _UNCONNECTED, _ENVOY_ONLY)
     OTHER_TLS = Capability("TLS without a BackendTLSPolicy", _UNCONNECTED, _GRPC_ONLY, envoy=False)
+    SERVER_TLS = (
+        Capability(  # A client without the provider refuses the cluster, so that it never gets one with TLS.
+            "mTLS to gRPC servers (gRFC A29)",
+            "connections are in plaintext, which servers with TLS refuse",
+            _since("1.41", "1.41", "1.41", "1.13"),
+            envoy=False,
+        )
+    )
+    # Since 1.51 of C-core and 1.42 of grpc-go and grpc-java; audiences distinguish the versions of POLICY_LIST.
+    # grpc-js has it behind an environment variable, which its Node does not contain.
+    RBAC = Capability(
+        "authorization at gRPC servers (gRFC A41)",
+        "servers that it applies to get no Listener, or with `unsupported: Serve` one without it",
+        _since("1.55", "1.56", "1.47"),
+        envoy=False,
+    )
+    AUDIT = Capability(
+        "audit mode of AuthorizationPolicy (gRFC A59)",
+        "servers do not log what its rules match",
+        _since(go="1.56"),
+        envoy=False,
+    )
     OTHER_PROTOCOL = Capability("protocols other than HTTP", _UNCONNECTED, _GRPC_ONLY, envoy=False)
 
 

@@ -24,6 +24,7 @@ log = structlog.get_logger()
 _CACHED_NODES = 4096
 _CACHED_BYTES = 2048
 """Of a Node: those of gRPC clients are shorter. Memory must not grow with what clients claim of themselves."""
+_MAX_SERVICES = 16
 _P = ParamSpec("_P")
 _R = TypeVar("_R")
 
@@ -55,7 +56,8 @@ def classify(node: bytes, default_namespace: str, hint_namespace: str = "") -> A
         log.warning("node_unreadable", reason=str(error), taken_for=taken_for, namespace=default_namespace)
         return audience
     namespace = hint_namespace or _namespace(message) or default_namespace
-    return of_client(clients.of_node(message), namespace, _role(message))
+    provider = _text(message, metadata.PROVIDER) == metadata.CERTIFICATE_PROVIDER
+    return of_client(clients.of_node(message), namespace, _role(message), provider)
 
 
 def bucket_of(node: bytes, host: str, buckets: int) -> int | None:
@@ -90,6 +92,14 @@ def claimed_id(node: bytes) -> str:
 
 
 @_cached
+def claimed_services(node: bytes) -> tuple[str, ...]:
+    """The Services that an xDS server claims to belong to, in its own namespace, sorted; names that no Service can have
+    are left out."""
+    names = _text(_claims(node), metadata.SERVICE).split(",")
+    return tuple(sorted({name for name in map(str.strip, names) if is_namespace(name)}))[:_MAX_SERVICES]
+
+
+@_cached
 def client_of(node: bytes) -> Client:
     """The library and version that a client claims."""
     return clients.of_node(_claims(node))
@@ -105,15 +115,17 @@ def _claims(node: bytes) -> base_pb2.Node:
 
 def _role(node: base_pb2.Node) -> str:
     """The role of an Envoy. One without a known role opens a port of loopback, and never one to the outside."""
-    fields = node.metadata.fields
-    role: str = fields[metadata.ROLE].string_value if metadata.ROLE in fields else ""
+    role = _text(node, metadata.ROLE)
     return role if role in (GATEWAY, RAW) else SIDECAR
 
 
 def _namespace(node: base_pb2.Node) -> str:
-    for key in metadata.NAMESPACES:
-        if key in node.metadata.fields:
-            value: str = node.metadata.fields[key].string_value
-            if is_namespace(value):
-                return value
-    return ""
+    values = (_text(node, key) for key in metadata.NAMESPACES)
+    return next((value for value in values if is_namespace(value)), "")
+
+
+def _text(node: base_pb2.Node, key: str) -> str:
+    """A text of the metadata; "" for none."""
+    fields = node.metadata.fields
+    value: str = fields[key].string_value if key in fields else ""  # a look-up of an absent key would add it
+    return value

@@ -1,10 +1,12 @@
 """What the dialects share: the service port that a name means, and assignments."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Callable
 from typing import NamedTuple
 
 from steerway.catalog.locality import assignment
 from steerway.catalog.model.mesh import Port, Service, ServiceId
+from steerway.catalog.model.security import ServerConfiguration
 from steerway.catalog.service.connection import refusal
 from steerway.errors import TranslateError
 from steerway.translate import resource_name
@@ -16,6 +18,9 @@ from steerway.translate.plan import Plan, fixed, missing
 from steerway.translate.resource_name import LeftOut, Target
 from steerway.translate.xds import endpoint
 from steerway.translate.xds.endpoint import EndpointBuilder
+
+Configuration = Callable[[str, str, int], ServerConfiguration]
+"""Of the servers of a workload ("": not known) in a namespace, for a port that they listen on."""
 
 
 class DialectOptions(NamedTuple):
@@ -31,6 +36,12 @@ class DialectOptions(NamedTuple):
     load_reporting: bool
     buckets: int
     left_out: LeftOut
+    configuration: Configuration
+
+
+def unrestricted(_namespace: str, _workload: str, _port: int) -> ServerConfiguration:
+    """Plaintext, and every call."""
+    return ServerConfiguration()
 
 
 class Selection(NamedTuple):

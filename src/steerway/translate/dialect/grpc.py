@@ -6,8 +6,9 @@ ones would refuse something, by locality and bucket where assignments differ.
 """
 
 from steerway.catalog.model.policy import NOTHING, Algorithm
+from steerway.catalog.model.security import TlsMode
 from steerway.errors import TranslateError
-from steerway.translate import destination, resource_name
+from steerway.translate import destination, resource_name, server_name
 from steerway.translate.answer import Resource
 from steerway.translate.client.audience import Audience, Width
 from steerway.translate.destination import BLACKHOLE
@@ -18,22 +19,27 @@ from steerway.translate.xds import type_url
 from steerway.translate.xds.cluster import GrpcClusterBuilder
 from steerway.translate.xds.listener import TargetListenerBuilder
 from steerway.translate.xds.route import PortRouteBuilder
+from steerway.translate.xds.server import ServerListenerBuilder, ServerRouteBuilder
 
 
 class GrpcDialect(Dialect):
     """Answers for gRPC clients."""
 
     def root(self, served: str, name: str, audience: Audience) -> Audience:
-        if served == type_url.LISTENER and resource_name.needs_namespace(name):
+        if served == type_url.LISTENER and (
+            server_name.is_listener(name) or resource_name.needs_namespace(name)
+        ):
             return audience.widened(Width.NAMESPACE)
         return audience.widened(Width.DIALECT)
 
     def _plan(self, served: str, name: str, root: Audience) -> Plan:
         match served:
             case type_url.LISTENER:
-                return self._listener(name, root)
+                of_server = server_name.is_listener(name)
+                return self._server_listener(name, root) if of_server else self._listener(name, root)
             case type_url.ROUTE:
-                return self._route(name, root)
+                of_server = server_name.is_route(name)
+                return self._server_route(name, root) if of_server else self._route(name, root)
             case type_url.CLUSTER:
                 return self._cluster(name, root)
             case type_url.ENDPOINT:
@@ -47,6 +53,16 @@ class GrpcDialect(Dialect):
         width = Width.KIND if service.uid else Width.EVERYBODY
         builder = TargetListenerBuilder(name, canonical, service.uid, scope, width)
         return Plan(root, builder, frozenset({target.service}), service)
+
+    def _server_listener(self, name: str, root: Audience) -> Plan:
+        address = server_name.parse_listener(name)
+        builder = ServerListenerBuilder(name, address, root.namespace, self._options.configuration)
+        return Plan(root, builder, servers=root.namespace)
+
+    def _server_route(self, name: str, root: Audience) -> Plan:
+        route = server_name.parse_route(name)
+        builder = ServerRouteBuilder(name, route, self._options.configuration(*route))
+        return Plan(root, builder, servers=route.namespace)
 
     def _route(self, name: str, root: Audience) -> Plan:
         # Of an object that is gone, too: a client drops such a name only after it has received the new one.
@@ -78,6 +94,7 @@ class GrpcDialect(Dialect):
         service, port, scope = self._select(target)
         balancing, load_reporting = port.policy.balancing, self._options.load_reporting
         by_generation = balancing is not None and balancing.algorithm is Algorithm.RING_HASH
+        by_provider = port.mtls.mode is not TlsMode.OFF or port.mtls.replaced_by > 0
         builder = GrpcClusterBuilder(
             name,
             canonical,
@@ -86,6 +103,7 @@ class GrpcDialect(Dialect):
             scope,
             load_reporting,
             by_generation,
-            Width.KIND if load_reporting or by_generation else Width.EVERYBODY,
+            by_provider,
+            Width.KIND if load_reporting or by_generation or by_provider else Width.EVERYBODY,
         )
         return Plan(root, builder, frozenset({target.service}), service)

@@ -1,10 +1,13 @@
 """Clusters for gRPC clients: how they balance over the endpoints of a service port, and when they leave some out."""
 
+from collections.abc import Sequence
+
 from envoy.config.cluster.v3 import circuit_breaker_pb2, cluster_pb2, outlier_detection_pb2
 from envoy.config.core.v3 import base_pb2, config_source_pb2, health_check_pb2
 
 from steerway.catalog.model.policy import Ejection, OutlierDetection, Policy
-from steerway.translate.grpc import balancing
+from steerway.catalog.model.security import TextMatch
+from steerway.translate.grpc import balancing, transport
 from steerway.translate.protobuf.message import serialize
 from steerway.translate.protobuf.packing import duration, percent, uint32
 
@@ -19,16 +22,24 @@ SESSION_STATES = health_check_pb2.HealthStatusSet(
 
 
 def build(
-    name: str, policy: Policy, report_load: bool = False, level: str = "", assignment: str = ""
+    name: str,
+    policy: Policy,
+    report_load: bool = False,
+    level: str = "",
+    assignment: str = "",
+    identities: Sequence[TextMatch] = (),
 ) -> bytes:
     """An EDS cluster. With `report_load`, clients report their requests (LRS). `level`: see `client.Client.level`.
-    `assignment`: the name of its assignment where that is not the cluster's."""
+    `assignment`: the name of its assignment where that is not the cluster's. `identities`: those of its servers, for
+    TLS; empty: plaintext."""
     cluster = _cluster(name, policy, report_load, level)
     ads = config_source_pb2.ConfigSource(ads=config_source_pb2.AggregatedConfigSource())
     cluster.type = cluster_pb2.Cluster.EDS
     cluster.eds_cluster_config.CopyFrom(
         cluster_pb2.Cluster.EdsClusterConfig(eds_config=ads, service_name=assignment or name)
     )
+    if identities:
+        cluster.transport_socket.CopyFrom(transport.upstream(identities))
     return serialize(cluster)
 
 

@@ -22,13 +22,13 @@ from steerway.translate.protobuf.packing import duration, pack
 
 FAULT = "envoy.filters.http.fault"
 SESSION = "envoy.filters.http.stateful_session"
-_ROUTER = hcm_pb2.HttpFilter(name="envoy.filters.http.router", typed_config=pack(router_pb2.Router()))
+ROUTER = hcm_pb2.HttpFilter(name="envoy.filters.http.router", typed_config=pack(router_pb2.Router()))
 OF_LISTENER = (
     hcm_pb2.HttpFilter(name=FAULT, typed_config=pack(fault_pb2.HTTPFault()), is_optional=True),
     hcm_pb2.HttpFilter(
         name=SESSION, typed_config=pack(stateful_session_pb2.StatefulSession()), is_optional=True
     ),
-    _ROUTER,
+    ROUTER,
 )
 """Every listener has them all, whether its routes speak to them or not: grpc-js-xds 1.14 passes over a filter that
 comes to a listener while its route keeps its name. gRFC A39: a client refuses one whose last filter is not the

@@ -3,6 +3,7 @@
 from typing import NamedTuple
 
 from steerway.catalog.model.mesh import Port, Service
+from steerway.catalog.model.security import PLAINTEXT, PortTls, TlsMode
 from steerway.catalog.service.connection import refusal
 from steerway.translate.answer import Resource
 from steerway.translate.client.audience import Audience, Width
@@ -14,6 +15,7 @@ from steerway.translate.xds import type_url
 class _GrpcClusterVariant(NamedTuple):
     reports_load: bool
     generation: str
+    tls: bool
 
 
 class GrpcClusterBuilder(NamedTuple):
@@ -28,20 +30,36 @@ class GrpcClusterBuilder(NamedTuple):
     scope: str
     load_reporting: bool
     by_generation: bool
+    by_provider: bool
     width: Width
 
     def variant_key(self, audience: Audience) -> _GrpcClusterVariant:
-        reports_load = self.load_reporting and audience.reports_load
-        return _GrpcClusterVariant(reports_load, audience.generation if self.by_generation else "")
+        return _GrpcClusterVariant(
+            self.load_reporting and audience.reports_load,
+            audience.generation if self.by_generation else "",
+            self.by_provider and audience.provider,
+        )
 
     def build(self, variant: _GrpcClusterVariant) -> Resource:
-        reports_load, generation = variant
+        reports_load, generation, tls = variant
         policy, external_name = self.port.policy, self.service.external_name
         if external_name and not refusal(self.port, envoy=False):
             body = grpc_cluster.build_dns(self.name, policy, external_name, self.port.number, reports_load)
             return Resource(body, (), self.scope)
-        body = grpc_cluster.build(self.name, policy, reports_load, generation, self.assignment)
-        return Resource(body, ((type_url.ENDPOINT, self.assignment),), self.scope)
+        assignment, mtls = self._secured() if tls else (self.assignment, PLAINTEXT)
+        # Never to a client without the provider, which refuses the cluster and keeps its last one (gRFC A29).
+        identities = () if mtls.mode is TlsMode.OFF else mtls.identities
+        body = grpc_cluster.build(self.name, policy, reports_load, generation, assignment, identities)
+        return Resource(body, ((type_url.ENDPOINT, assignment),), self.scope)
+
+    def _secured(self) -> tuple[str, PortTls]:
+        """The assignment and the TLS of clients with a certificate provider: those of the port that replaces this
+        one."""
+        number = self.port.mtls.replaced_by
+        other = self.service.port(number) if number else None
+        if other is None:
+            return self.assignment, self.port.mtls
+        return f"{self.assignment.rpartition(':')[0]}:{number}", other.mtls
 
 
 class EnvoyClusterBuilder(NamedTuple):

@@ -84,6 +84,36 @@ def test_an_audience_may_have_a_bucket(locality: ClientLocality, full: str) -> N
 
 
 @pytest.mark.parametrize(
+    ("locality", "bucket", "full"),
+    [
+        (ClientLocality(), None, "grpc/unknown/shop/-/-/-/cart.1"),
+        (ClientLocality("eu-1a"), None, "grpc/unknown/shop/eu-1a/-/-/cart.1"),
+        (ClientLocality("eu-1a", "n1"), 3, "grpc/unknown/shop/eu-1a/n1/3/cart.1"),
+    ],
+)
+def test_an_audience_may_have_a_workload(locality: ClientLocality, bucket: int | None, full: str) -> None:
+    """What is for all of a locality or bucket has a prefix of it."""
+    audience = at_locality(SHOP, locality, bucket, "cart.1")
+    assert encode(audience) == full
+    assert decode(full) == audience
+    for width in Width:
+        assert full.startswith(encode(audience.widened(width)))
+    assert audience.widened(Width.BUCKET).locality == locality
+    assert audience.width == Width.WORKLOAD and "" in map(encode, audience.widening())
+
+
+def test_clients_with_a_provider_are_of_another_kind() -> None:
+    """They alone can use a cluster with TLS."""
+    with_provider, without = decode("grpc/core-a42+tls/shop"), decode("grpc/core-a42/shop")
+    assert with_provider.provider and not without.provider
+    assert with_provider._replace(provider=False) == without
+    assert encode(with_provider) == "grpc/core-a42+tls/shop"
+    assert encode(with_provider.widened(Width.KIND)) == "grpc/core-a42+tls"
+    assert with_provider.widened(Width.DIALECT) == without.widened(Width.DIALECT)
+    assert (decode("grpc/go+tls/shop").has_rbac, decode("grpc/go+tls/shop").audits) == (True, True)
+
+
+@pytest.mark.parametrize(
     ("locality", "full"),
     [
         (ClientLocality(), "grpc/unknown/shop"),
@@ -128,15 +158,15 @@ def test_audiences_widen_part_by_part() -> None:
 @pytest.mark.parametrize("width", list(Width))
 def test_an_audience_has_the_parts_of_its_width(width: Width) -> None:
     """Its parent has one less, and it covers those of the same parts alone."""
-    full = decode("grpc/java-a27/shop/eu-1a/n1/7")
+    full = decode("grpc/java-a27+tls/shop/eu-1a/n1/7/cart.1")
     audience = full.widened(width)
     assert audience.width == width
     assert decode(encode(audience)) == audience
-    assert audience.widened(Width.BUCKET) == audience
+    assert audience.widened(Width.WORKLOAD) == audience
     assert audience.parent().width == max(width - 1, 0)
     assert audience.covers(full) and audience.covers(audience)
-    assert full.covers(audience) is (width == Width.BUCKET)
-    assert audience.covers(decode("grpc/java/shop/eu-1a/n1/7")) is (width <= Width.DIALECT)
+    assert full.covers(audience) is (width == Width.WORKLOAD)
+    assert audience.covers(decode("grpc/java/shop/eu-1a/n1/7/cart.1")) is (width <= Width.DIALECT)
 
 
 @pytest.mark.parametrize(

@@ -24,9 +24,13 @@ TABLE = {
     Feature.SESSION: "1.61 - - -",
     Feature.WEIGHTED_ROUND_ROBIN: "1.55 1.54 1.56 -",
     Feature.PICK_FIRST: "1.58 1.58 1.56 -",
+    Feature.SERVER_TLS: "1.41 1.41 1.41 1.13",
+    Feature.RBAC: "1.55 1.47 1.56 -",
+    Feature.AUDIT: "- - 1.56 -",
 }
 """doc/grpc_xds_features.md of gRPC, in its order of languages: C-core, Java, Go, Node. Behind a variable of the
-environment counts as not there: grpc-go 1.72 has least_request so, and 1.73 by default (its internal/envconfig)."""
+environment counts as not there: grpc-go 1.72 has least_request so, and 1.73 by default (its internal/envconfig).
+RBAC is older, but servers count by the generations of their audiences, which POLICY_LIST divides."""
 HEADERS = {
     Feature.CONTENT_TYPE_MATCH: {GO},
     Feature.GRPC_TIMEOUT_MATCH: {JAVA, GO, NODE},
@@ -47,6 +51,7 @@ NO_CLIENT = {
     Feature.ABSOLUTE_TIMEOUT,
 }
 GRPC_ALONE = {Feature.OTHER_TLS, Feature.OTHER_PROTOCOL}
+OF_SERVERS = {Feature.SERVER_TLS, Feature.RBAC, Feature.AUDIT}
 ENVOY_ALONE = set(Feature) - set(TABLE) - set(HEADERS) - NO_CLIENT - GRPC_ALONE
 
 
@@ -68,7 +73,7 @@ def test_the_table_is_of_all_features() -> None:
     for feature, library in itertools.product(ENVOY_ALONE | NO_CLIENT, (CORE, JAVA, GO, NODE)):
         assert not Client(library).can(feature)
     lacking = {feature for feature in Feature if not Client(ENVOY).can(feature)}
-    assert lacking == {Feature.PICK_FIRST} | GRPC_ALONE | NO_CLIENT
+    assert lacking == {Feature.PICK_FIRST} | GRPC_ALONE | OF_SERVERS | NO_CLIENT
 
 
 def test_headers_that_a_library_writes_late_are_known() -> None:

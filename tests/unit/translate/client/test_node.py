@@ -184,8 +184,34 @@ def test_long_nodes_are_not_kept() -> None:
 def test_the_metadata_that_is_read_is_named_in_the_documents() -> None:
     """The engine keeps nothing else of it, so node matchers see no other."""
     text = ADMIN_DOCUMENT.read_text()
-    assert len(metadata.KEYS) == 6
+    assert len(metadata.KEYS) == 8
     assert [key for key in metadata.KEYS if f"`{key}`" not in text] == []
+
+
+@pytest.mark.parametrize(
+    ("value", "full"),
+    [("steerway", "grpc/go+tls/default"), ("other", "grpc/go/default"), (7, "grpc/go/default")],
+)
+def test_a_client_names_its_certificate_provider(value: Any, full: str) -> None:
+    """One that TLS resources do not name is none."""
+    assert classified(node("gRPC Go", "1.85", **{metadata.PROVIDER: value}), "default") == full
+
+
+@pytest.mark.parametrize(
+    ("value", "services"),
+    [
+        ("cart", ("cart",)),
+        ("pay, cart,pay", ("cart", "pay")),
+        ("Cart,a/b,,..", ()),
+        ("", ()),
+        (["cart"], ()),
+        (",".join(f"s{number:02}" for number in range(99)), tuple(f"s{number:02}" for number in range(16))),
+    ],
+)
+def test_a_server_may_claim_services(value: Any, services: tuple[str, ...]) -> None:
+    """In its own namespace, a bounded number."""
+    assert nodes.claimed_services(node("gRPC Go", "1.85", **{metadata.SERVICE: value})) == services
+    assert nodes.claimed_services(node()) == nodes.claimed_services(b"\xff") == ()
 
 
 def test_no_other_metadata_is_read() -> None:
