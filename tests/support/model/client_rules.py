@@ -43,7 +43,7 @@ def refusals(type_url: str, name: str, body: bytes) -> list[str]:
 def _listener(listener: listener_pb2.Listener, name: str) -> Iterator[str]:
     if listener.name != name:
         yield f"the Listener is named {listener.name!r}, the client asked for {name!r}"
-    if listener.HasField("default_filter_chain"):
+    if listener.filter_chains or listener.HasField("default_filter_chain"):
         yield from server_rules.listener(listener)
         return
     if not listener.HasField("api_listener"):

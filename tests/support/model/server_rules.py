@@ -34,11 +34,14 @@ def listener(message: listener_pb2.Listener) -> Iterator[str]:
         yield f"Node: port {socket.port_value}"
     if message.listener_filters or message.HasField("use_original_dst") or message.traffic_direction:
         yield "Go, Java, Node: listener_filters, use_original_dst or traffic_direction"
-    if message.filter_chains:
-        yield "Node: chains are not selected as the others do; use the default one"
+    if message.HasField("default_filter_chain"):
+        yield "Java: with a default chain, later changes of the routes are ignored"
+    if len(message.filter_chains) != 1 or message.filter_chains[0].HasField("filter_chain_match"):
+        yield "Node: chains are not selected as the others do; use one without a match"
     if message.HasField("api_listener"):
         yield "a server does not serve an api_listener"
-    yield from _chain(message.default_filter_chain)
+    for chain in message.filter_chains:
+        yield from _chain(chain)
 
 
 def _chain(chain: listener_components_pb2.FilterChain) -> Iterator[str]:
@@ -47,6 +50,8 @@ def _chain(chain: listener_components_pb2.FilterChain) -> Iterator[str]:
         yield "the only network filter must be an HttpConnectionManager (gRFC A36)"
     if chain.HasField("transport_socket"):
         yield from _downstream(chain.transport_socket)
+    if (manager.stat_prefix == "server-off") is chain.HasField("transport_socket"):
+        yield "Node: the manager must change together with TLS"
     if manager.rds.config_source.WhichOneof("config_source_specifier") != "ads":
         yield "Go: the route must come over ads"
     if not manager.rds.route_config_name:

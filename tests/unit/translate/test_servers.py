@@ -79,12 +79,12 @@ def servers() -> Servers:
 
 
 def manager(listener: listener_pb2.Listener) -> hcm_pb2.HttpConnectionManager:
-    packed = listener.default_filter_chain.filters[0].typed_config
+    packed = listener.filter_chains[0].filters[0].typed_config
     return hcm_pb2.HttpConnectionManager.FromString(packed.value)
 
 
 def tls(listener: listener_pb2.Listener) -> tls_pb2.DownstreamTlsContext:
-    packed = listener.default_filter_chain.transport_socket.typed_config
+    packed = listener.filter_chains[0].transport_socket.typed_config
     return tls_pb2.DownstreamTlsContext.FromString(packed.value)
 
 
@@ -109,7 +109,7 @@ def test_a_listener_has_the_address_that_the_server_listens_on(
     listener = servers.listener(name=NAME.replace("0.0.0.0:8080", address))
     assert listener.address.socket_address.address == host
     assert listener.address.socket_address.port_value == 8080
-    assert not listener.filter_chains and not listener.default_filter_chain.HasField("transport_socket")
+    assert not listener.filter_chains[0].HasField("transport_socket")
 
 
 @pytest.mark.parametrize(
@@ -201,7 +201,7 @@ def test_workloads_and_namespaces_have_listeners_of_their_own(servers: Servers) 
     audiences = {"cart.1": False, "pay.1": True, "-": True}
     for workload, encrypted in audiences.items():
         listener = servers.listener(f"grpc/go+tls/shop/-/-/-/{workload}")
-        assert listener.default_filter_chain.HasField("transport_socket") is encrypted
+        assert listener.filter_chains[0].HasField("transport_socket") is encrypted
         assert manager(listener).rds.route_config_name == f"server/shop/{workload}:8080"
     assert ("shop", "", 8080) in servers.built
 

@@ -1,7 +1,7 @@
 """Listeners of xDS servers (gRFC A36): one filter chain, whose routes come by their own name.
 
-The chain is the default one, because grpc-js 1.14 selects no other, and the filters never change, so that a server
-drains its connections only when its TLS changes.
+The chain has no match, and is not the default one: with that, grpc-java 1.85 ignores every later change of the routes.
+The filters never change, so that a server drains its connections only when its TLS changes.
 """
 
 from envoy.config.core.v3 import config_source_pb2
@@ -23,7 +23,8 @@ def build(name: str, address: ListeningAddress, route: str, tls: TlsMode, filter
     None of them is optional: grpc-js passes over an optional filter that it does not support, and accepts every call.
     """
     manager = hcm_pb2.HttpConnectionManager(
-        stat_prefix=route,
+        # grpc-js-xds 1.14 ends the process, or goes on as before, where TLS changes and the manager does not.
+        stat_prefix=f"server-{tls.name.lower()}",
         rds=hcm_pb2.Rds(
             # `self` is refused by grpc-go.
             config_source=config_source_pb2.ConfigSource(ads=config_source_pb2.AggregatedConfigSource()),
@@ -35,11 +36,11 @@ def build(name: str, address: ListeningAddress, route: str, tls: TlsMode, filter
         ],
     )
     chain = listener_components_pb2.FilterChain(
-        name="default",
+        name="all",
         filters=[listener_components_pb2.Filter(name=_NETWORK_FILTER, typed_config=pack(manager))],
         transport_socket=transport.downstream(tls),
     )
-    listener = listener_pb2.Listener(name=name, default_filter_chain=chain)
+    listener = listener_pb2.Listener(name=name, filter_chains=[chain])
     socket = listener.address.socket_address
     # gRFC A36: a server whose address is spelled otherwise does not serve.
     socket.address, socket.port_value = address
