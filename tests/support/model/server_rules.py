@@ -155,7 +155,7 @@ def upstream(socket: base_pb2.TransportSocket) -> Iterator[str]:
     context = tls_pb2.UpstreamTlsContext()
     if socket.name != _SOCKET or not socket.typed_config.Unpack(context):
         yield f"a transport socket {socket.name!r} that is no TLS (gRFC A29)"
-    if context.sni or context.HasField("auto_host_sni") or context.HasField("auto_sni_san_validation"):
+    if context.sni or context.auto_host_sni or context.auto_sni_san_validation:
         yield "SNI, which libraries send or check differently (gRFC A101)"
     names = context.common_tls_context.validation_context.match_subject_alt_names
     if not names:
