@@ -70,11 +70,16 @@ def _rules(
 
 
 def _policies(rules: Iterable[AccessRule]) -> dict[str, rbac_pb2.Policy]:
-    """A policy matches where one of its permissions and one of its principals do; without one it never does."""
+    """A policy matches where one of its permissions and one of its principals do."""
     return {
         rule.name: rbac_pb2.Policy(permissions=[_permission(rule)], principals=_principals(rule))
-        for rule in rules
+        for rule in _useful(rules)
     }
+
+
+def _useful(rules: Iterable[AccessRule]) -> list[AccessRule]:
+    """Those that match some client: Envoy's definition requires a principal."""
+    return [rule for rule in rules if rule.principals != ()]
 
 
 def _permission(rule: AccessRule) -> rbac_pb2.Permission:
@@ -123,15 +128,12 @@ def _audit(authorization: Authorization) -> rbac_pb2.RBAC:
     The policies of a filter have no order, so that each excludes those before it. That is possible with principals
     alone, which can be negated together with the path and the headers.
     """
-    denied = [_whole(rule) for rule in authorization.audit_deny]
-    allowed = [_whole(rule) for rule in authorization.audit_allow or ()]
-    policies = {
-        rule.name: _matching([principal])
-        for rule, principal in zip(authorization.audit_deny, denied, strict=True)
-    }
-    for rule, principal in zip(authorization.audit_allow or (), allowed, strict=True):
-        policies[rule.name] = _matching([principal, *_none_of(denied)])
-    policies[UNMATCHED] = _matching(_none_of([*denied, *allowed]))
+    denied = {rule.name: _whole(rule) for rule in _useful(authorization.audit_deny)}
+    allowed = {rule.name: _whole(rule) for rule in _useful(authorization.audit_allow or ())}
+    not_denied = _none_of([*denied.values()])
+    policies = {name: _matching([principal]) for name, principal in denied.items()}
+    policies |= {name: _matching([principal, *not_denied]) for name, principal in allowed.items()}
+    policies[UNMATCHED] = _matching(_none_of([*denied.values(), *allowed.values()]))
     rules = _rules(rbac_pb2.RBAC.ALLOW, policies)
     logger = extension_pb2.TypedExtensionConfig(name=_LOGGER, typed_config=pack(stream_pb2.StdoutAuditLog()))
     options = rules.audit_logging_options
@@ -160,8 +162,6 @@ def _whole(rule: AccessRule) -> rbac_pb2.Principal:
 
 
 def _any(principals: Sequence[rbac_pb2.Principal]) -> rbac_pb2.Principal:
-    if not principals:
-        return _Principal(not_id=_Principal(any=True))
     return principals[0] if len(principals) == 1 else _Principal(or_ids=_Principal.Set(ids=principals))
 
 
