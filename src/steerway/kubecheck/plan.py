@@ -59,7 +59,7 @@ def installed(objects: Run) -> tuple[Section, ...]:
         Section(
             "Definitions",
             (
-                Check("traffic-policy-definition", definition.traffic_policy, _INSTALLED),
+                Check("policy-definitions", definition.our_kinds, _INSTALLED),
                 Check("gateway-api", definition.gateway_api, _INSTALLED),
             ),
         ),

@@ -115,10 +115,10 @@ def test_the_definition_of_an_older_version(release: Release, cluster: Cluster) 
     (version,) = older["spec"]["versions"]
     del version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"]["session"]
     cluster.api.apply(older)
-    (failure,) = release.checker.failures("traffic-policy-definition")
+    (failure,) = release.checker.failures("policy-definitions")
     assert "schema" in failure.text
     release.apply(failure.manifest)
-    assert release.checker.is_ok("traffic-policy-definition")
+    assert release.checker.is_ok("policy-definitions")
 
 
 def test_a_webhook_that_fails_pods(release: Release) -> None:

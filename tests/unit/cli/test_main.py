@@ -178,5 +178,7 @@ def test_a_reader_that_leaves_early_is_no_crash() -> None:
 
 def test_the_crd_is_printed_as_it_is_deployed(steerway: Run) -> None:
     """So that `steerway crd | kubectl apply -f -` needs no checkout."""
-    deployed = Path(__file__).parents[3] / "deploy" / "crds" / "steerway.io_trafficpolicies.yaml"
-    assert steerway("crd") == (0, deployed.read_text(encoding="utf-8"), "")
+    folder = Path(__file__).parents[3] / "deploy" / "crds"
+    names = ("trafficpolicies", "serverpolicies", "authorizationpolicies")
+    deployed = [(folder / f"steerway.io_{name}.yaml").read_text(encoding="utf-8") for name in names]
+    assert steerway("crd") == (0, "---\n".join(deployed), "")

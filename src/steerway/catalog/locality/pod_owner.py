@@ -14,7 +14,8 @@ def owner_of(pod: Pod) -> tuple[str, str]:
     if controller is None:
         return "Pod", pod.metadata.name
     labels = pod.metadata.labels
-    suffix = f"-{labels.template_hash}" if labels is not None and labels.template_hash else ""
+    template_hash = (labels or {}).get("pod-template-hash", "")
+    suffix = f"-{template_hash}" if template_hash else ""
     if controller.kind == "ReplicaSet" and suffix and controller.name.endswith(suffix):
         return "Deployment", controller.name.removesuffix(suffix)
     return controller.kind, controller.name

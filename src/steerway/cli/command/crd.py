@@ -1,4 +1,4 @@
-"""`steerway crd`: the definition that a cluster needs before it accepts TrafficPolicies."""
+"""`steerway crd`: the definition that a cluster needs before it accepts our kinds."""
 
 import click
 
@@ -7,9 +7,9 @@ from steerway.cli import terminal
 
 @click.command()
 def crd() -> None:
-    """Print the CustomResourceDefinition of TrafficPolicy, as YAML for `kubectl apply -f -`.
+    """Print the CustomResourceDefinitions of our kinds, as YAML for `kubectl apply -f -`.
 
-    It describes every field, and has the rules by which an API server validates policies.
+    They describe every field, and have the rules by which an API server validates policies.
     """
     from steerway.sources.policy import crd as definition
 

@@ -1,4 +1,4 @@
-"""CustomResourceDefinitions: that of TrafficPolicy, and those of the Gateway API."""
+"""CustomResourceDefinitions: our own, and those of the Gateway API."""
 
 import asyncio
 from collections.abc import Sequence
@@ -10,8 +10,8 @@ from steerway.sources.kubernetes.resource import (
     BACKEND_TLS_POLICIES,
     GRPC_ROUTES,
     HTTP_ROUTES,
+    OUR_KINDS,
     REFERENCE_GRANTS,
-    TRAFFIC_POLICIES,
     Resource,
 )
 from steerway.sources.policy import crd
@@ -23,23 +23,33 @@ _BUNDLE = "gateway.networking.k8s.io/bundle-version"
 _CHANNEL = "gateway.networking.k8s.io/channel"
 
 
-async def traffic_policy(context: Context) -> Sequence[Result]:
+async def our_kinds(context: Context) -> Sequence[Result]:
     if not context.installed.settings.kubernetes.policies:
-        return [skipped("TrafficPolicies are not read (kubernetes.policies)")]
-    definition = await _definition(context, TRAFFIC_POLICIES)
+        return [skipped("policies are not read (kubernetes.policies)")]
+    results = [result for kind in OUR_KINDS for result in await _our_kind(context, kind)]
+    listed = ", ".join(kind.kind for kind in OUR_KINDS)
+    return results or [ok(f"{listed} are defined, with the schemas of this version")]
+
+
+async def _our_kind(context: Context, kind: Resource) -> Sequence[Result]:
+    """What is wrong with the definition of one kind."""
+    definition = await _definition(context, kind)
+    ours = crd.BY_KIND[kind.kind]
     if definition is None:
-        return [error("the CustomResourceDefinition of TrafficPolicy does not exist", _APPLY, crd.text())]
-    results = _unusable(definition, TRAFFIC_POLICIES)
+        return [
+            error(f"the CustomResourceDefinition of {kind.kind} does not exist", _APPLY, crd.document(ours))
+        ]
+    results = _unusable(definition, kind)
     if results:
         return results
-    (wanted,) = crd.manifest()["spec"]["versions"]
+    (wanted,) = crd.manifest(ours)["spec"]["versions"]
     present = next(item for item in definition["spec"]["versions"] if item["name"] == wanted["name"])
     if present["schema"] != wanted["schema"]:
-        reason = "the schema of TrafficPolicy is that of another version: fields are lost or not validated"
-        return [error(reason, _APPLY, crd.text())]
+        reason = f"the schema of {kind.kind} is that of another version: fields are lost or not validated"
+        return [error(reason, _APPLY, crd.document(ours))]
     if present.get("subresources") != wanted["subresources"]:
-        return [error("TrafficPolicy has no status subresource", _APPLY, crd.text())]
-    return [ok("TrafficPolicy is defined, with the schema of this version")]
+        return [error(f"{kind.kind} has no status subresource", _APPLY, crd.document(ours))]
+    return []
 
 
 async def gateway_api(context: Context) -> Sequence[Result]:
@@ -78,7 +88,7 @@ async def _definition(context: Context, kind: Resource) -> Manifest | None:
 def _unusable(definition: Manifest, kind: Resource) -> list[Result]:
     """Why no version that steerway reads is served."""
     name = f"{kind.plural}.{kind.group}"
-    fix = _APPLY if kind is TRAFFIC_POLICIES else "upgrade the definitions of the Gateway API"
+    fix = _APPLY if kind in OUR_KINDS else "upgrade the definitions of the Gateway API"
     conditions = {item["type"]: item for item in (definition.get("status") or {}).get("conditions") or []}
     for condition in ("NamesAccepted", "Established"):
         state = conditions.get(condition) or {}
@@ -91,5 +101,5 @@ def _unusable(definition: Manifest, kind: Resource) -> list[Result]:
     wanted = [version.api_version.rpartition("/")[2] for version in kind.versions]
     if not set(served) & set(wanted):
         reason = f"{name} serves {', '.join(served) or 'no version'}, and steerway reads {', '.join(wanted)}"
-        return [error(reason, fix, crd.text() if kind is TRAFFIC_POLICIES else "")]
+        return [error(reason, fix, crd.document(crd.BY_KIND[kind.kind]) if kind in OUR_KINDS else "")]
     return []

@@ -12,7 +12,6 @@ from steerway.kubecheck.reader import Manifest, UnreadableError
 from steerway.kubecheck.result import Result, error, ok, skipped, warning
 from steerway.kubecheck.review import Subject
 from steerway.kubecheck.section.definition import PATH as DEFINITIONS
-from steerway.sources.kubernetes.resource import TRAFFIC_POLICIES
 from steerway.sources.policy import crd
 
 _USER = Subject()
@@ -70,22 +69,27 @@ def default_settings() -> Settings:
 
 
 async def definition(context: Context) -> Sequence[Result]:
-    """The definition of TrafficPolicy is absent, or belongs to this release."""
-    name = f"{TRAFFIC_POLICIES.plural}.{TRAFFIC_POLICIES.group}"
-    manifest = await context.reader.get(f"{DEFINITIONS}/{name}")
+    """The definitions of our kinds are absent, or belong to this release."""
+    return [await _definition(context, ours) for ours in crd.DEFINITIONS]
+
+
+async def _definition(context: Context, ours: crd.Definition) -> Result:
+    manifest = await context.reader.get(f"{DEFINITIONS}/{ours.name}")
     if manifest is None:
-        return [ok(f"the definition {name} does not exist yet")]
+        return ok(f"the definition {ours.name} does not exist yet")
     served = {item["name"] for item in manifest["spec"]["versions"]}
-    (wanted,) = crd.manifest()["spec"]["versions"]
+    (wanted,) = crd.manifest(ours)["spec"]["versions"]
     if wanted["name"] not in served:
-        hint = f"uninstall what has created it: kubectl describe crd {name}"
-        return [error(f"the definition {name} exists, in other versions: {', '.join(sorted(served))}", hint)]
+        hint = f"uninstall what has created it: kubectl describe crd {ours.name}"
+        return error(
+            f"the definition {ours.name} exists, in other versions: {', '.join(sorted(served))}", hint
+        )
     if _belongs(manifest, context):
-        return [ok(f"the definition {name} belongs to this release")]
+        return ok(f"the definition {ours.name} belongs to this release")
     hint = (
         "install with --set crds.enabled=false and `steerway crd | kubectl apply`, or helm --take-ownership"
     )
-    return [error(f"the definition {name} exists and does not belong to the release", hint)]
+    return error(f"the definition {ours.name} exists and does not belong to the release", hint)
 
 
 async def names(context: Context) -> Sequence[Result]:

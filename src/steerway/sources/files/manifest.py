@@ -23,11 +23,15 @@ from steerway.sources.objects.core import (
     Service,
 )
 from steerway.sources.policy import crd
+from steerway.sources.policy.authorization_policy import AuthorizationPolicy
 from steerway.sources.policy.gateway import GROUP, BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
-from steerway.sources.policy.traffic_policy import POLICY_GROUP, POLICY_VERSION, TrafficPolicy
+from steerway.sources.policy.rule import POLICY_GROUP, POLICY_VERSION
+from steerway.sources.policy.server_policy import ServerPolicy
+from steerway.sources.policy.traffic_policy import TrafficPolicy
 from steerway.sources.policy.validation import Validated, validation_errors
 from steerway.sources.policy.validation_error import Path, ValidationError, conversion_error
 
+_OUR_VERSION = f"{POLICY_GROUP}/{POLICY_VERSION}"
 _TYPES: dict[tuple[str, str], type[Validated]] = {
     ("v1", "Namespace"): Namespace,
     ("v1", "Service"): Service,
@@ -39,7 +43,9 @@ _TYPES: dict[tuple[str, str], type[Validated]] = {
     (f"{GROUP}/v1", "ReferenceGrant"): ReferenceGrant,
     (f"{GROUP}/v1alpha3", "BackendTLSPolicy"): BackendTLSPolicy,
     (f"{GROUP}/v1", "BackendTLSPolicy"): BackendTLSPolicy,
-    (f"{POLICY_GROUP}/{POLICY_VERSION}", "TrafficPolicy"): TrafficPolicy,
+    (_OUR_VERSION, "TrafficPolicy"): TrafficPolicy,
+    (_OUR_VERSION, "ServerPolicy"): ServerPolicy,
+    (_OUR_VERSION, "AuthorizationPolicy"): AuthorizationPolicy,
 }
 _UNREAD = {
     ("v1", "Endpoints"): f"write an EndpointSlice with the label {SERVICE_NAME_LABEL}",
@@ -125,7 +131,8 @@ def _read_object(value: dict[str, Any], path: Path, origin: Origin) -> Entry:
     if isinstance(metadata, dict):
         metadata["namespace"] = _namespace(kind, metadata, origin)
     wanted = _TYPES[value["apiVersion"], kind]
-    wrong = list(unknown_fields(value, crd.schema())) if wanted is TrafficPolicy else []
+    definition = crd.BY_KIND.get(kind) if value["apiVersion"] == _OUR_VERSION else None
+    wrong = [] if definition is None else list(unknown_fields(value, crd.schema(definition)))
     try:
         obj = msgspec.convert(value, wanted)
         wrong += validation_errors(obj)

@@ -12,7 +12,9 @@ from steerway.runtime.isolation import isolated
 from steerway.sources.kubernetes.event import Event, EventType, Failure, Item, Page, WatchedObject
 from steerway.sources.objects.certificate_request import PodCertificateRequest
 from steerway.sources.objects.core import EndpointSlice, Namespace, Node, ObjectKey, Pod, Service
+from steerway.sources.policy.authorization_policy import AuthorizationPolicy
 from steerway.sources.policy.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
+from steerway.sources.policy.server_policy import ServerPolicy
 from steerway.sources.policy.traffic_policy import TrafficPolicy
 from steerway.sources.policy.validation import validation_errors
 from steerway.sources.policy.validation_error import conversion_error, listed
@@ -76,6 +78,8 @@ _TYPES: tuple[type[WatchedObject], ...] = (
     ReferenceGrant,
     BackendTLSPolicy,
     TrafficPolicy,
+    ServerPolicy,
+    AuthorizationPolicy,
 )
 _OBJECTS: dict[str, msgspec.json.Decoder[WatchedObject]] = {
     type_.__name__: msgspec.json.Decoder(type_) for type_ in _TYPES

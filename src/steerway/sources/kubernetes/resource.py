@@ -3,7 +3,7 @@
 from dataclasses import dataclass, replace
 
 from steerway.sources.policy.gateway import GROUP
-from steerway.sources.policy.traffic_policy import POLICY_GROUP, POLICY_VERSION
+from steerway.sources.policy.rule import POLICY_GROUP, POLICY_VERSION
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,3 +102,14 @@ BACKEND_TLS_POLICIES = _custom(
 TRAFFIC_POLICIES = _custom(
     "TrafficPolicy", "trafficpolicies", POLICY_GROUP, (POLICY_VERSION,), "the traffic policies"
 )
+SERVER_POLICIES = _custom(
+    "ServerPolicy", "serverpolicies", POLICY_GROUP, (POLICY_VERSION,), "the TLS of gRPC servers"
+)
+AUTHORIZATION_POLICIES = _custom(
+    "AuthorizationPolicy",
+    "authorizationpolicies",
+    POLICY_GROUP,
+    (POLICY_VERSION,),
+    "which calls gRPC servers accept",
+)
+OUR_KINDS = (TRAFFIC_POLICIES, SERVER_POLICIES, AUTHORIZATION_POLICIES)

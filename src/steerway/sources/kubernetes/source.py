@@ -25,10 +25,10 @@ from steerway.sources.kubernetes.resource import (
     HTTP_ROUTES,
     NAMESPACES,
     NODES,
+    OUR_KINDS,
     PODS,
     REFERENCE_GRANTS,
     SERVICES,
-    TRAFFIC_POLICIES,
     Resource,
 )
 from steerway.sources.kubernetes.watcher import Watcher
@@ -78,7 +78,7 @@ def followed_resources(options: KubernetesOptions, *, everywhere: bool) -> tuple
     if options.pods_and_nodes and everywhere:
         resources.append(NODES)
     if options.policies:
-        resources += [GRPC_ROUTES, HTTP_ROUTES, REFERENCE_GRANTS, BACKEND_TLS_POLICIES, TRAFFIC_POLICIES]
+        resources += [GRPC_ROUTES, HTTP_ROUTES, REFERENCE_GRANTS, BACKEND_TLS_POLICIES, *OUR_KINDS]
     return tuple(resources)
 
 

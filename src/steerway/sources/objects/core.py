@@ -19,7 +19,9 @@ from steerway.sources.objects.slim import ObjectKey as ObjectKey
 from steerway.sources.objects.slim import ObjectMeta as ObjectMeta
 from steerway.sources.objects.slim import ServiceMeta as ServiceMeta
 from steerway.sources.objects.slim import Slim
+from steerway.sources.policy.authorization_policy import AuthorizationPolicy
 from steerway.sources.policy.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
+from steerway.sources.policy.server_policy import ServerPolicy
 from steerway.sources.policy.traffic_policy import TrafficPolicy
 
 TCP = "TCP"
@@ -60,6 +62,7 @@ class ServicePort(Slim, frozen=True):
     name: str | None = None
     protocol: str | None = None  # None or "" means TCP
     app_protocol: str | None = None
+    target_port: int | str | None = None  # None means `port`
 
     @property
     def is_tcp(self) -> bool:
@@ -68,6 +71,7 @@ class ServicePort(Slim, frozen=True):
 
 class ServiceSpec(Slim, frozen=True):
     ports: list[ServicePort] | None = None
+    selector: dict[str, str] | None = None
     cluster_ip: str | None = msgspec.field(default=None, name="clusterIP")
     type: str | None = None
     external_name: str | None = None
@@ -146,22 +150,16 @@ class OwnerReference(Slim, frozen=True):
     controller: bool = False
 
 
-class PodLabels(Slim, frozen=True):
-    """The label of a Deployment's pods that ends the name of their ReplicaSet; the others are dropped."""
-
-    template_hash: str = msgspec.field(default="", name="pod-template-hash")
-
-
 class PodMeta(Slim, frozen=True):
     """`creation_timestamp` is RFC 3339 in UTC, so that its order is the order of time. Owners and labels: for the
-    workload of a client."""
+    workload of a client, and for the Services that select it."""
 
     name: str
     namespace: str = ""
     creation_timestamp: str = ""
     deletion_timestamp: str | None = None
     owner_references: list[OwnerReference] | None = None
-    labels: PodLabels | None = None
+    labels: dict[str, str] | None = None
 
 
 class PodSpec(Slim, frozen=True):
@@ -241,7 +239,15 @@ class XdsResource(msgspec.Struct, frozen=True):
         return ObjectKey("XdsResource", self.type_url, self.name)
 
 
-Attached: TypeAlias = GRPCRoute | HTTPRoute | ReferenceGrant | BackendTLSPolicy | TrafficPolicy
+Attached: TypeAlias = (
+    GRPCRoute
+    | HTTPRoute
+    | ReferenceGrant
+    | BackendTLSPolicy
+    | TrafficPolicy
+    | ServerPolicy
+    | AuthorizationPolicy
+)
 """What is attached to Services and routes."""
 Object: TypeAlias = (
     Namespace | Service | EndpointSlice | Pod | Node | XdsResource | PodCertificateRequest | Attached

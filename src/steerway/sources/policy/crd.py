@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition of TrafficPolicy, written from the types that decode it.
+"""The CustomResourceDefinitions of our kinds, written from the types that decode them.
 
 One definition for both ways in: what this schema and its CEL rules refuse on an API server, msgspec and
 `broken_rules` refuse in a file. The schema also lists all fields, so that misspelt ones in a file are reported.
@@ -10,60 +10,109 @@ Gateway API, GEP-713 and PolicyStatus for `status`.
 """
 
 from functools import cache
-from typing import Any
+from typing import Any, NamedTuple
 
 import yaml
 from msgspec import NODEFAULT, inspect
 
+from steerway.sources.objects.slim import Slim
+from steerway.sources.policy import authorization_policy, server_policy, traffic_policy
 from steerway.sources.policy.duration import DURATION
 from steerway.sources.policy.duration import MAX_CHARACTERS as LONGEST_DURATION
+from steerway.sources.policy.rule import POLICY_GROUP, POLICY_VERSION, Rule
 from steerway.sources.policy.structure import described, unwrapped
-from steerway.sources.policy.traffic_policy import POLICY_GROUP, POLICY_VERSION, RULES, TrafficPolicySpec
 
-PLURAL = "trafficpolicies"
 Schema = dict[str, Any]
 
-_DESCRIPTION = "TrafficPolicy configures the traffic to Services, or of routes (steerway)."
+
+class Definition(NamedTuple):
+    """A kind: its names, the type of its spec with the rules about it, and a line about it. `columns`: what `kubectl
+    get` shows beside whether it is accepted."""
+
+    kind: str
+    plural: str
+    short_name: str
+    spec: type[Slim]
+    rules: tuple[Rule, ...]
+    description: str
+    columns: tuple[tuple[str, str], ...]
+
+    @property
+    def name(self) -> str:
+        """Of the CustomResourceDefinition."""
+        return f"{self.plural}.{POLICY_GROUP}"
+
+
+_TARGET = ("Target", ".spec.targetRefs[0].name")
+TRAFFIC_POLICY = Definition(
+    "TrafficPolicy",
+    "trafficpolicies",
+    "tp",
+    traffic_policy.TrafficPolicySpec,
+    traffic_policy.RULES,
+    "TrafficPolicy configures the traffic to Services, or of routes (steerway).",
+    (_TARGET, ("Kind", ".spec.targetRefs[0].kind")),
+)
+SERVER_POLICY = Definition(
+    "ServerPolicy",
+    "serverpolicies",
+    "svp",
+    server_policy.ServerPolicySpec,
+    server_policy.RULES,
+    "ServerPolicy configures TLS of gRPC servers and of their clients (steerway).",
+    (_TARGET, ("TLS", ".spec.tls.mode")),
+)
+AUTHORIZATION_POLICY = Definition(
+    "AuthorizationPolicy",
+    "authorizationpolicies",
+    "azp",
+    authorization_policy.AuthorizationPolicySpec,
+    authorization_policy.RULES,
+    "AuthorizationPolicy configures which calls gRPC servers accept (steerway).",
+    (_TARGET, ("Action", ".spec.action"), ("Mode", ".spec.mode")),
+)
+DEFINITIONS = (TRAFFIC_POLICY, SERVER_POLICY, AUTHORIZATION_POLICY)
+BY_KIND = {definition.kind: definition for definition in DEFINITIONS}
 _NAME = {"type": "string", "minLength": 1, "maxLength": 253}
-_COLUMNS = [
-    {"name": "Target", "type": "string", "jsonPath": ".spec.targetRefs[0].name"},
-    {"name": "Kind", "type": "string", "jsonPath": ".spec.targetRefs[0].kind"},
-    {
-        "name": "Accepted",
-        "type": "string",
-        "jsonPath": '.status.ancestors[0].conditions[?(@.type=="Accepted")].status',
-    },
-    {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"},
-]
+_ACCEPTED = ("Accepted", '.status.ancestors[0].conditions[?(@.type=="Accepted")].status')
+_AGE = {"name": "Age", "type": "date", "jsonPath": ".metadata.creationTimestamp"}
 
 
 def text() -> str:
-    """The manifest as YAML, the same bytes each time."""
-    return yaml.safe_dump(manifest(), sort_keys=False, width=120, allow_unicode=True)
+    """The manifests of all kinds as YAML, the same bytes each time."""
+    return "---\n".join(map(document, DEFINITIONS))
 
 
-def manifest() -> dict[str, Any]:
-    """The CustomResourceDefinition."""
+def document(definition: Definition) -> str:
+    """The manifest of one kind as YAML."""
+    return yaml.safe_dump(manifest(definition), sort_keys=False, width=120, allow_unicode=True)
+
+
+def manifest(definition: Definition) -> dict[str, Any]:
+    """The CustomResourceDefinition of one kind."""
+    columns = [
+        {"name": name, "type": "string", "jsonPath": path} for name, path in (*definition.columns, _ACCEPTED)
+    ]
     version = {
         "name": POLICY_VERSION,
         "served": True,
         "storage": True,
         "subresources": {"status": {}},
-        "additionalPrinterColumns": _COLUMNS,
-        "schema": {"openAPIV3Schema": schema()},
+        "additionalPrinterColumns": [*columns, _AGE],
+        "schema": {"openAPIV3Schema": schema(definition)},
     }
     names = {
-        "kind": "TrafficPolicy",
-        "listKind": "TrafficPolicyList",
-        "plural": PLURAL,
-        "singular": "trafficpolicy",
-        "shortNames": ["tp"],
+        "kind": definition.kind,
+        "listKind": f"{definition.kind}List",
+        "plural": definition.plural,
+        "singular": definition.kind.lower(),
+        "shortNames": [definition.short_name],
     }
     return {
         "apiVersion": "apiextensions.k8s.io/v1",
         "kind": "CustomResourceDefinition",
         "metadata": {
-            "name": f"{PLURAL}.{POLICY_GROUP}",
+            "name": definition.name,
             "labels": {"gateway.networking.k8s.io/policy": "Direct"},  # GEP-713: tools find policies by it
         },
         "spec": {"group": POLICY_GROUP, "scope": "Namespaced", "names": names, "versions": [version]},
@@ -71,34 +120,35 @@ def manifest() -> dict[str, Any]:
 
 
 @cache
-def schema() -> Schema:
-    """The schema of one TrafficPolicy. Callers must not change it."""
+def schema(definition: Definition) -> Schema:
+    """The schema of one object of a kind. Callers must not change it."""
+    spec = _schema(inspect.type_info(definition.spec), definition.rules)
     return {
-        "description": _DESCRIPTION,
+        "description": definition.description,
         "type": "object",
         "required": ["spec"],
         "properties": {
             "apiVersion": {"type": "string"},
             "kind": {"type": "string"},
             "metadata": {"type": "object"},
-            "spec": {"description": "What is wanted.", **_schema(inspect.type_info(TrafficPolicySpec))},
+            "spec": {"description": "What is wanted.", **spec},
             "status": _status(),
         },
     }
 
 
-def _schema(type_: inspect.Type) -> Schema:
+def _schema(type_: inspect.Type, rules: tuple[Rule, ...]) -> Schema:
     """The schema of one field's type, with its description."""
     description = described(type_)
     plain = unwrapped(type_)
     made: Schema = {"description": description} if description else {}
     match plain:
         case inspect.StructType():
-            made |= _object(plain)
+            made |= _object(plain, rules)
         case inspect.ListType():
             limits = {"minItems": plain.min_length, "maxItems": plain.max_length}
             made |= {"type": "array", **_given(limits), "x-kubernetes-list-type": "atomic"}
-            made["items"] = _schema(plain.item_type)
+            made["items"] = _schema(plain.item_type, rules)
         case inspect.LiteralType():
             made |= {"type": "string", "enum": list(plain.values)}
         case inspect.StrType():
@@ -116,20 +166,20 @@ def _schema(type_: inspect.Type) -> Schema:
     return made
 
 
-def _object(type_: inspect.StructType) -> Schema:
+def _object(type_: inspect.StructType, rules: tuple[Rule, ...]) -> Schema:
     required = [field.encode_name for field in type_.fields if field.required]
-    rules = [{"rule": rule.cel, "message": rule.message} for rule in RULES if rule.of is type_.cls]
+    own = [{"rule": rule.cel, "message": rule.message} for rule in rules if rule.of is type_.cls]
     made: Schema = {"type": "object"}
     if required:
         made["required"] = required
-    if rules:
-        made["x-kubernetes-validations"] = rules
-    made["properties"] = {field.encode_name: _field(field) for field in type_.fields}
+    if own:
+        made["x-kubernetes-validations"] = own
+    made["properties"] = {field.encode_name: _field(field, rules) for field in type_.fields}
     return made
 
 
-def _field(field: inspect.Field) -> Schema:
-    made = _schema(field.type)
+def _field(field: inspect.Field, rules: tuple[Rule, ...]) -> Schema:
+    made = _schema(field.type, rules)
     if field.default is not NODEFAULT and field.default is not None:
         made["default"] = field.default
     return made

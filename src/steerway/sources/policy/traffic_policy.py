@@ -8,18 +8,15 @@ For a section that is left out the next less specific object counts, and then th
 Which objects those are, and what the sections mean for clients, is the catalog's business.
 """
 
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta
 
 from steerway.sources.objects.slim import AttachedMeta, ObjectKey, Slim
 from steerway.sources.policy.duration import Duration, seconds
 from steerway.sources.policy.gateway import GROUP
+from steerway.sources.policy.rule import Rule, camel
 
-POLICY_GROUP = "steerway.io"
-POLICY_VERSION = "v1alpha1"
 ROUTE_KINDS = ("GRPCRoute", "HTTPRoute")
 
 _TOKEN = r"^[A-Za-z0-9!#$%&'*+\-.^_\x60|~]+\Z"
@@ -384,33 +381,16 @@ SERVICE_SECTIONS = (
 """Sections that are about the endpoints of a Service, and mean nothing for a route."""
 
 
-@dataclass(frozen=True, slots=True)
-class Rule:
-    """A rule about one struct that types cannot express. `cel` and `accepts` are equivalent: for an API server, of the
-    struct as `self`; for files, of the struct itself."""
-
-    of: type[Slim]
-    cel: str
-    message: str
-
-    accepts: Callable[[Any], bool]
-
-
-def _camel(name: str) -> str:
-    head, *rest = name.split("_")
-    return head + "".join(word.capitalize() for word in rest)
-
-
 def _with_policy(field: str, policy: str) -> Rule:
     return Rule(
         BalancingSection,
-        f"!has(self.{_camel(field)}) || self.policy == '{policy}'",
-        f"{_camel(field)} means something with policy {policy} only",
+        f"!has(self.{camel(field)}) || self.policy == '{policy}'",
+        f"{camel(field)} means something with policy {policy} only",
         lambda section: getattr(section, field) is None or section.policy == policy,
     )
 
 
-_FOR_SERVICES = [f"has(self.{_camel(name)})" for name in SERVICE_SECTIONS]
+_FOR_SERVICES = [f"has(self.{camel(name)})" for name in SERVICE_SECTIONS]
 
 RULES: tuple[Rule, ...] = (
     Rule(
@@ -422,7 +402,7 @@ RULES: tuple[Rule, ...] = (
     Rule(
         TrafficPolicySpec,
         f"self.targetRefs.all(t, t.kind == 'Service') || !({' || '.join(_FOR_SERVICES)})",
-        f"{', '.join(map(_camel, SERVICE_SECTIONS))} are about endpoints: target a Service with them, not a route",
+        f"{', '.join(map(camel, SERVICE_SECTIONS))} are about endpoints: target a Service with them, not a route",
         lambda spec: (
             all(target.kind == "Service" for target in spec.target_refs)
             or all(getattr(spec, name) is None for name in SERVICE_SECTIONS)
@@ -486,19 +466,4 @@ RULES: tuple[Rule, ...] = (
         lambda section: seconds(section.window) > 0,
     ),
 )
-"""The rules, which an API server checks as CEL and `broken_rules` checks for files."""
-
-
-def broken_rules(
-    section: Slim, path: tuple[str | int, ...] = ()
-) -> Iterator[tuple[tuple[str | int, ...], str]]:
-    """Where a struct, or one within it, breaks a rule, and the rule's message. `path` is where the struct stands, in
-    the manifest's own words."""
-    for rule in RULES:
-        if isinstance(section, rule.of) and not rule.accepts(section):
-            yield path, rule.message
-    for field in section.__struct_fields__:
-        value = getattr(section, field)
-        for index, element in enumerate(value) if isinstance(value, list) else [(None, value)]:
-            if isinstance(element, Slim):
-                yield from broken_rules(element, (*path, _camel(field), *(() if index is None else (index,))))
+"""Of the structs of a TrafficPolicy."""

@@ -14,6 +14,8 @@ from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
 from steerway.sources.objects.core import TCP, Attached, Endpoint, EndpointSlice, Namespace, Service
+from steerway.sources.policy import authorization_policy, server_policy, traffic_policy
+from steerway.sources.policy.authorization_policy import AuthorizationPolicy
 from steerway.sources.policy.gateway import (
     Filter,
     GRPCMatch,
@@ -29,7 +31,9 @@ from steerway.sources.policy.gateway import (
     Rewrite,
 )
 from steerway.sources.policy.regular_expression import why_not
-from steerway.sources.policy.traffic_policy import TrafficPolicy, broken_rules
+from steerway.sources.policy.rule import broken_rules
+from steerway.sources.policy.server_policy import ServerPolicy
+from steerway.sources.policy.traffic_policy import TrafficPolicy
 from steerway.sources.policy.validation_error import Path, ValidationError
 
 Validated: TypeAlias = Namespace | Service | EndpointSlice | Attached
@@ -40,6 +44,11 @@ MAX_PORT = 65_535
 MAX_ADDRESSES = 100
 """Addresses of one endpoint (EndpointSlice v1, `addresses`: at most 100)."""
 
+_RULES = {
+    TrafficPolicy: traffic_policy.RULES,
+    ServerPolicy: server_policy.RULES,
+    AuthorizationPolicy: authorization_policy.RULES,
+}
 _LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
 _SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
 
@@ -65,9 +74,11 @@ def validation_errors(obj: Validated) -> Iterator[ValidationError]:
         yield from _slice(obj)
     elif isinstance(obj, GRPCRoute | HTTPRoute):
         yield from _route(obj)
-    elif isinstance(obj, TrafficPolicy):
-        for path, message in broken_rules(obj):
+    elif (rules := _RULES.get(type(obj))) is not None:
+        for path, message in broken_rules(obj, rules):
             yield ValidationError(path, message, "correct it; steerway crd prints what each field means")
+    if isinstance(obj, AuthorizationPolicy):
+        yield from _authorization(obj)
 
 
 def port_error(port: int, path: Path) -> ValidationError | None:
@@ -209,6 +220,14 @@ def _route(route: GRPCRoute | HTTPRoute) -> Iterator[ValidationError]:
         for index, backend in enumerate(rule.backend_refs or []):
             item_path: Path = ("spec", "rules", number, "backendRefs", index, "filters")
             yield from _filters(backend.filters, item_path)
+
+
+def _authorization(policy: AuthorizationPolicy) -> Iterator[ValidationError]:
+    """Regular expressions, which no schema validates."""
+    for number, rule in enumerate(policy.spec.rules or []):
+        for index, header in enumerate(rule.headers or []):
+            if header.type == _REGULAR and header.value:
+                yield from _regular(header.value, ("spec", "rules", number, "headers", index, "value"))
 
 
 def _grpc_match(match: GRPCMatch, path: Path) -> Iterator[ValidationError]:

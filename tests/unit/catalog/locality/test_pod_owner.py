@@ -3,11 +3,11 @@
 import pytest
 
 from steerway.catalog.locality.pod_owner import owner_of
-from steerway.sources.objects.core import OwnerReference, Pod, PodLabels, PodMeta
+from steerway.sources.objects.core import OwnerReference, Pod, PodMeta
 
 
 def pod(*owners: OwnerReference, template_hash: str = "") -> Pod:
-    labels = PodLabels(template_hash) if template_hash else None
+    labels = {"pod-template-hash": template_hash} if template_hash else None
     return Pod(PodMeta("web-x7k2p", "shop", owner_references=[*owners] or None, labels=labels))
 
 

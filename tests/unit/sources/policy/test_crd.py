@@ -1,4 +1,4 @@
-"""The CustomResourceDefinition of TrafficPolicy: generated from its types, with a bound on every value."""
+"""The CustomResourceDefinitions of our kinds: generated from its types, with a bound on every value."""
 
 import re
 from collections.abc import Iterator
@@ -10,9 +10,8 @@ import yaml
 
 from steerway.sources.policy import crd
 from steerway.sources.policy.duration import MAX_CHARACTERS
-from steerway.sources.policy.traffic_policy import RULES, TrafficPolicySpec
 
-DEPLOYED = Path(__file__).parents[4] / "deploy" / "crds" / "steerway.io_trafficpolicies.yaml"
+DEPLOYED = Path(__file__).parents[4] / "deploy" / "crds"
 
 
 def parts(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
@@ -24,13 +23,19 @@ def parts(schema: Any, path: str = "") -> Iterator[tuple[str, dict[str, Any]]]:
         yield from parts(schema["items"], f"{path}[]")
 
 
-SPEC = list(parts(crd.schema()["properties"]["spec"]))
+SPECS = {
+    definition.kind: list(parts(crd.schema(definition)["properties"]["spec"]))
+    for definition in crd.DEFINITIONS
+}
+SPEC = [part for spec in SPECS.values() for part in spec]
 
 
-def test_the_manifest_in_deploy_is_up_to_date() -> None:
-    """Byte for byte; `steerway crd > deploy/crds/steerway.io_trafficpolicies.yaml` writes it."""
-    assert DEPLOYED.read_text(encoding="utf-8") == crd.text()
-    assert yaml.safe_load(crd.text()) == crd.manifest()
+def test_the_manifests_in_deploy_are_up_to_date() -> None:
+    """Byte for byte; `make chart` writes them."""
+    for definition in crd.DEFINITIONS:
+        deployed = DEPLOYED / f"steerway.io_{definition.plural}.yaml"
+        assert deployed.read_text(encoding="utf-8") == crd.document(definition)
+    assert list(yaml.safe_load_all(crd.text())) == [*map(crd.manifest, crd.DEFINITIONS)]
 
 
 def test_every_field_of_the_types_is_in_the_schema() -> None:
@@ -41,8 +46,9 @@ def test_every_field_of_the_types_is_in_the_schema() -> None:
             seen += 1
             assert inner.get("description"), f"{path}.{name}"
     assert seen > 80
-    sections = {field.encode_name for field in msgspec.structs.fields(TrafficPolicySpec)}
-    assert set(SPEC[0][1]["properties"]) == sections
+    for definition in crd.DEFINITIONS:
+        sections = {field.encode_name for field in msgspec.structs.fields(definition.spec)}
+        assert set(SPECS[definition.kind][0][1]["properties"]) == sections
 
 
 def test_every_list_and_every_string_is_bounded() -> None:
@@ -60,7 +66,7 @@ def test_every_list_and_every_string_is_bounded() -> None:
 def test_patterns_are_those_of_go() -> None:
     r"""The \Z of Python is $ in Go; both match the whole string."""
     patterns = {schema["pattern"]: schema for _, schema in SPEC if "pattern" in schema}
-    assert len(patterns) == 2
+    assert len(patterns) == 8
     for pattern in patterns:
         assert re.fullmatch(r"\^.*\$", pattern)
         assert r"\Z" not in pattern
@@ -85,4 +91,6 @@ def test_every_rule_is_there_once_for_each_use_of_its_struct() -> None:
         for _, schema in SPEC
         for rule in schema.get("x-kubernetes-validations", [])
     ]
-    assert sorted(written) == sorted((rule.cel, rule.message) for rule in RULES)
+    assert sorted(written) == sorted(
+        (rule.cel, rule.message) for definition in crd.DEFINITIONS for rule in definition.rules
+    )

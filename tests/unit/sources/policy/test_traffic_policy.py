@@ -6,7 +6,8 @@ import msgspec
 import pytest
 
 from steerway.sources.policy.duration import seconds
-from steerway.sources.policy.traffic_policy import RULES, TrafficPolicy, broken_rules
+from steerway.sources.policy.rule import broken_rules
+from steerway.sources.policy.traffic_policy import RULES, TrafficPolicy
 from steerway.sources.policy.validation import validation_errors
 from steerway.sources.policy.validation_error import conversion_error
 from tests.support.example.policy_example import BROKEN, FULL, MISTYPED, Broken, Mistyped, policy
@@ -22,7 +23,7 @@ def test_there_is_an_example_for_every_rule() -> None:
 def test_a_rule_accepts_valid_and_refuses_invalid_specs(example: Broken) -> None:
     """One rule alone, at the path of the struct that violates it."""
     bad = msgspec.convert(policy(example.bad), TrafficPolicy)
-    assert list(broken_rules(bad)) == [(("spec", *example.path), example.message)]
+    assert list(broken_rules(bad, RULES)) == [(("spec", *example.path), example.message)]
     fault = next(validation_errors(bad), None)
     assert fault is not None
     assert (fault.path, fault.reason) == (("spec", *example.path), example.message)
