@@ -10,11 +10,13 @@ SERVICE = {"group": "", "kind": "Service", "name": "backend"}
 ROUTE = {"group": "gateway.networking.k8s.io", "kind": "GRPCRoute", "name": "backend"}
 
 
-def policy(spec: Mapping[str, Any], name: str = "example", namespace: str = "shop") -> Manifest:
+def policy(
+    spec: Mapping[str, Any], name: str = "example", namespace: str = "shop", kind: str = "TrafficPolicy"
+) -> Manifest:
     """The whole manifest. Without `targetRefs` it is about a Service."""
     return {
         "apiVersion": "steerway.io/v1alpha1",
-        "kind": "TrafficPolicy",
+        "kind": kind,
         "metadata": {"name": name, "namespace": namespace},
         "spec": {"targetRefs": [SERVICE], **spec},
     }
