@@ -8,10 +8,11 @@ What an attachment means is in `routing` and `traffic`, whether it is accepted i
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, get_args
 
 from steerway.catalog.model.identity import ServiceId
 from steerway.sources.objects.core import ANY_PORT, Attached, Object, ObjectKey
+from steerway.sources.policy.authorization_policy import AuthorizationPolicy
 from steerway.sources.policy.gateway import (
     BackendRef,
     BackendTLSPolicy,
@@ -22,11 +23,14 @@ from steerway.sources.policy.gateway import (
     ParentRef,
     ReferenceGrant,
 )
+from steerway.sources.policy.server_policy import ServerPolicy
 from steerway.sources.policy.traffic_policy import ROUTE_KINDS, TrafficPolicy
 
 Get = Callable[[ObjectKey], Object | None]
 Route = GRPCRoute | HTTPRoute
-KINDS = frozenset({"BackendTLSPolicy", "GRPCRoute", "HTTPRoute", "ReferenceGrant", "TrafficPolicy"})
+Policy = TrafficPolicy | BackendTLSPolicy | ServerPolicy | AuthorizationPolicy
+_POLICIES = frozenset(kind.__name__ for kind in get_args(Policy))
+KINDS = frozenset({*ROUTE_KINDS, *_POLICIES, "ReferenceGrant"})
 """Kinds that are attached to something and that steerway acts on."""
 
 
@@ -88,6 +92,7 @@ class Attachments:
         self._routes: defaultdict[ServiceId, set[ObjectKey]] = defaultdict(set)
         self._policies: defaultdict[ObjectKey, set[ObjectKey]] = defaultdict(set)
         self._grants: defaultdict[str, set[ObjectKey]] = defaultdict(set)
+        self._of_servers: defaultdict[str, set[ObjectKey]] = defaultdict(set)
         self._referrers: defaultdict[ServiceId, set[ObjectKey]] = defaultdict(set)
         self._parents: dict[ObjectKey, frozenset[ServiceId]] = {}
         self._targets: dict[ObjectKey, frozenset[ObjectKey]] = {}
@@ -110,7 +115,7 @@ class Attachments:
         obj = get(key)
         if isinstance(obj, GRPCRoute | HTTPRoute):
             self._take_route(key, obj)
-        elif isinstance(obj, TrafficPolicy | BackendTLSPolicy):
+        elif isinstance(obj, Policy):
             self._take_policy(key, obj)
         elif isinstance(obj, ReferenceGrant):
             self._grants[key.namespace].add(key)
@@ -126,11 +131,13 @@ class Attachments:
         obj = get(key)
         if key.kind == "ReferenceGrant":
             return set(known(key.namespace))
-        if key.kind in ("TrafficPolicy", "BackendTLSPolicy"):
+        if key.kind == "AuthorizationPolicy":
+            return set()  # it is about servers, and changes nothing for clients
+        if key.kind in _POLICIES:
             targets = set(self._targets.get(key, ()))
-            if isinstance(obj, TrafficPolicy | BackendTLSPolicy):
+            if isinstance(obj, Policy):
                 targets |= _targets(obj)
-            return {id for target in targets for id in self._services_of(get, target)}
+            return {id for target in targets for id in self._services_of(get, target, known)}
         parents = set(self._parents.get(key, ()))
         if isinstance(obj, GRPCRoute | HTTPRoute):
             parents |= _parents(obj)
@@ -184,6 +191,16 @@ class Attachments:
         objects = (get(key) for key in self._policies.get(service, ()))
         return sorted((policy for policy in objects if isinstance(policy, BackendTLSPolicy)), key=rank)
 
+    def server_policies(self, get: Get, namespace: str) -> list[ServerPolicy]:
+        """The ServerPolicies of a namespace, in their order."""
+        objects = (get(key) for key in self._of_servers.get(namespace, ()))
+        return sorted((policy for policy in objects if isinstance(policy, ServerPolicy)), key=rank)
+
+    def authorization_policies(self, get: Get, namespace: str) -> list[AuthorizationPolicy]:
+        """The AuthorizationPolicies of a namespace, in their order."""
+        objects = (get(key) for key in self._of_servers.get(namespace, ()))
+        return sorted((policy for policy in objects if isinstance(policy, AuthorizationPolicy)), key=rank)
+
     def granted(self, get: Get, id: ServiceId) -> frozenset[str]:
         """The namespaces whose routes may refer to a service, by ReferenceGrants of its namespace."""
         return frozenset(
@@ -216,9 +233,13 @@ class Attachments:
         for target in self._targets.get(key, ()):
             self._unevaluated |= self._policies.get(target, set())
 
-    def _services_of(self, get: Get, target: ObjectKey) -> Iterable[ServiceId]:
+    def _services_of(
+        self, get: Get, target: ObjectKey, known: Callable[[str], Iterable[ServiceId]]
+    ) -> Iterable[ServiceId]:
         if target.kind == "Service":
             return (ServiceId(target.namespace, target.name),)
+        if target.kind == "Namespace":
+            return known(target.name)
         route = get(target)
         parents = _parents(route) if isinstance(route, GRPCRoute | HTTPRoute) else frozenset()
         return parents | self._parents.get(target, frozenset())
@@ -233,7 +254,9 @@ class Attachments:
         for id, ref in ports:
             self._kinds[id][ref, key.kind] += 1
 
-    def _take_policy(self, key: ObjectKey, policy: TrafficPolicy | BackendTLSPolicy) -> None:
+    def _take_policy(self, key: ObjectKey, policy: Policy) -> None:
+        if isinstance(policy, ServerPolicy | AuthorizationPolicy):
+            self._of_servers[key.namespace].add(key)
         self._targets[key] = targets = _targets(policy)
         for target in targets:
             self._policies[target].add(key)
@@ -261,6 +284,7 @@ class Attachments:
                 del self._kinds[id]
         if key.kind == "ReferenceGrant":
             _discard(self._grants, key.namespace, key)
+        _discard(self._of_servers, key.namespace, key)
 
 
 def _discard(index: "defaultdict[Any, set[ObjectKey]]", at: object, key: ObjectKey) -> None:
@@ -294,11 +318,14 @@ def _ports_of(route: Route) -> frozenset[tuple[ServiceId, PortName]]:
     return frozenset((id, port) for id, port in ports if id is not None and id.namespace == space)
 
 
-def _targets(policy: TrafficPolicy | BackendTLSPolicy) -> frozenset[ObjectKey]:
-    """A BackendTLSPolicy is for Services alone, and others may be named in it."""
+def _targets(policy: Policy) -> frozenset[ObjectKey]:
+    """A BackendTLSPolicy is for Services alone, and others may be named in it. A policy of servers without targets is
+    for its namespace."""
     namespace = policy.metadata.namespace
+    if isinstance(policy, ServerPolicy | AuthorizationPolicy) and policy.spec.target_refs is None:
+        return frozenset({ObjectKey("Namespace", "", namespace)})
     return frozenset(
         ObjectKey(ref.kind, namespace, ref.name)
-        for ref in policy.spec.target_refs
-        if isinstance(policy, TrafficPolicy) or (ref.group, ref.kind) == ("", "Service")
+        for ref in policy.spec.target_refs or ()
+        if not isinstance(policy, BackendTLSPolicy) or (ref.group, ref.kind) == ("", "Service")
     )
