@@ -53,6 +53,8 @@ STATUS_FIELDS = {
     "HTTPRoute": _OF_ROUTES,
     "BackendTLSPolicy": _OF_POLICIES,
     "TrafficPolicy": _OF_POLICIES,
+    "ServerPolicy": _OF_POLICIES,
+    "AuthorizationPolicy": _OF_POLICIES,
 }
 
 
@@ -143,7 +145,9 @@ def _unreadable(subject: Unreadable, field: StatusField) -> tuple[Condition, ...
 
 
 def _references(manifest: Manifest, key: ObjectKey, field: StatusField) -> Iterator[Reference]:
-    """The parents or targets of the object that can be in the scope."""
+    """The parents or targets of the object that can be in the scope; the namespace of a policy without targets."""
+    if field is _OF_POLICIES and manifest["spec"].get(field.refs) is None:
+        yield Reference("", "Namespace", key.namespace)
     for ref in manifest["spec"].get(field.refs) or ():
         group, kind = ref.get("group", GROUP), ref.get("kind", "Gateway")
         if field is _OF_ROUTES and not is_service(group, kind):

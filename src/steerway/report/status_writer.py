@@ -28,7 +28,7 @@ from steerway.sources.kubernetes.resource import (
     BACKEND_TLS_POLICIES,
     GRPC_ROUTES,
     HTTP_ROUTES,
-    TRAFFIC_POLICIES,
+    OUR_KINDS,
     Resource,
 )
 from steerway.sources.kubernetes.watcher import Backoff
@@ -45,7 +45,7 @@ RESYNC_SECONDS = 1800.0
 _REFUSED_SECONDS = 60.0
 """Until the next attempt after a refusal of the API server: it needs a change of a Role first."""
 _RESOURCES = {
-    resource.kind: resource for resource in (GRPC_ROUTES, HTTP_ROUTES, BACKEND_TLS_POLICIES, TRAFFIC_POLICIES)
+    resource.kind: resource for resource in (GRPC_ROUTES, HTTP_ROUTES, BACKEND_TLS_POLICIES, *OUR_KINDS)
 }
 
 Subjects = Callable[[], Mapping[ObjectKey, Subject]]

@@ -12,9 +12,11 @@ from steerway.catalog.model.mesh import Problem
 from steerway.runtime import isolation
 from steerway.runtime.isolation import isolated
 from steerway.sources.objects.core import ObjectKey
+from steerway.sources.policy.authorization_policy import AuthorizationPolicy
 from steerway.sources.policy.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute
+from steerway.sources.policy.server_policy import ServerPolicy
 from steerway.sources.policy.traffic_policy import TrafficPolicy
-from steerway.status import backend_tls, policy, route
+from steerway.status import backend_tls, policy, route, server
 from steerway.status.condition import ObjectStatus
 from steerway.status.reference_resolver import ReferenceResolver
 
@@ -22,17 +24,18 @@ from steerway.status.reference_resolver import ReferenceResolver
 def evaluate(key: ObjectKey, resolver: ReferenceResolver) -> ObjectStatus | None:
     """The status of one object; None for an object without a status."""
     result = resolver.get(key)
-    if not isinstance(result, GRPCRoute | HTTPRoute | TrafficPolicy | BackendTLSPolicy):
-        return None
-    if isinstance(result, TrafficPolicy):
-        target_statuses, ignored = policy.evaluate(result, resolver), policy.ignored(result, resolver)
-    elif isinstance(result, BackendTLSPolicy):
-        target_statuses, ignored = (
-            backend_tls.evaluate(result, resolver),
-            backend_tls.ignored(result, resolver),
-        )
-    else:
-        target_statuses, ignored = route.evaluate(result, resolver), route.ignored(result, resolver)
+    match result:
+        case TrafficPolicy():
+            target_statuses, ignored = policy.evaluate(result, resolver), policy.ignored(result, resolver)
+        case BackendTLSPolicy():
+            target_statuses = backend_tls.evaluate(result, resolver)
+            ignored = backend_tls.ignored(result, resolver)
+        case ServerPolicy() | AuthorizationPolicy():
+            target_statuses, ignored = server.evaluate(result, resolver), server.ignored(result, resolver)
+        case GRPCRoute() | HTTPRoute():
+            target_statuses, ignored = route.evaluate(result, resolver), route.ignored(result, resolver)
+        case _:
+            return None
     meta = result.metadata
     return ObjectStatus(key, meta.generation, meta.creation_timestamp, target_statuses, tuple(ignored))
 

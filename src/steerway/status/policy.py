@@ -9,6 +9,7 @@ from steerway.catalog.model.identity import ServiceId
 from steerway.catalog.policy import precedence
 from steerway.sources.objects.core import ObjectKey
 from steerway.sources.policy.gateway import GRPCRoute, HTTPRoute, TargetRef
+from steerway.sources.policy.server_policy import ServerTarget
 from steerway.sources.policy.traffic_policy import PolicyTarget, TrafficPolicy
 from steerway.status.condition import (
     ACCEPTED,
@@ -59,7 +60,7 @@ def ignored(policy: TrafficPolicy, resolver: ReferenceResolver) -> Iterator[Igno
 
 
 def missing_target(
-    ref: PolicyTarget | TargetRef, space: str, resolver: ReferenceResolver
+    ref: PolicyTarget | TargetRef | ServerTarget, space: str, resolver: ReferenceResolver
 ) -> Condition | None:
     """The refusal of a target that does not exist; None for one that does."""
     key = ObjectKey(ref.kind, space, ref.name)

@@ -10,7 +10,9 @@ from steerway.catalog.catalog import Catalog
 from steerway.catalog.service.scope import Selection
 from steerway.explain import limitation
 from steerway.sources.objects.core import EndpointSlice, Namespace, Object, ObjectKey, Service
+from steerway.sources.policy.authorization_policy import AuthorizationPolicy
 from steerway.sources.policy.gateway import BackendTLSPolicy, GRPCRoute, HTTPRoute, ReferenceGrant
+from steerway.sources.policy.server_policy import ServerPolicy
 from steerway.sources.policy.traffic_policy import TrafficPolicy
 from steerway.status.condition import Condition, ObjectStatus, TargetStatus
 from steerway.status.evaluation import StatusEvaluator
@@ -27,6 +29,8 @@ _TYPES: dict[str, Any] = {
         HTTPRoute,
         ReferenceGrant,
         TrafficPolicy,
+        ServerPolicy,
+        AuthorizationPolicy,
     )
 }
 

@@ -10,6 +10,7 @@ from steerway.status.condition import Condition, ObjectStatus, Reference, Target
 
 ROUTE = ObjectKey("GRPCRoute", "shop", "a")
 POLICY = ObjectKey("TrafficPolicy", "shop", "p")
+SERVER_POLICY = ObjectKey("ServerPolicy", "shop", "s")
 TLS_POLICY = ObjectKey("BackendTLSPolicy", "shop", "t")
 WEB = Reference("", "Service", "web", None, None, 80)
 REF = {"group": "", "kind": "Service", "name": "web", "port": 80}
@@ -108,6 +109,15 @@ def test_what_cannot_be_used_is_refused_for_all_that_is_ours(key: ObjectKey, rea
     assert (accepted["status"], accepted["reason"]) == ("False", reason)
     assert accepted["message"] == "not a regular expression; fix it"
     assert programmed["status"] == "False"
+
+
+def test_an_unreadable_policy_without_targets_has_an_entry_about_its_namespace() -> None:
+    """As one that can be read."""
+    (entry,) = written(manifest(field="ancestors", tls={}), Unreadable(SERVER_POLICY, "no mode"))
+    assert entry["ancestorRef"] == {"group": "", "kind": "Namespace", "name": "shop"}
+    whole = TargetStatus(Reference("", "Namespace", "shop"), (GOOD,))
+    (entry,) = written(manifest(field="ancestors", tls={}), ObjectStatus(SERVER_POLICY, 3, "", (whole,)))
+    assert entry["ancestorRef"] == {"group": "", "kind": "Namespace", "name": "shop"}
 
 
 @pytest.mark.parametrize("readable", [True, False])
