@@ -37,6 +37,8 @@ _PLURALS = {
     "ClusterTrustBundle": "clustertrustbundles",
     "PodCertificateRequest": "podcertificaterequests",
     "TrafficPolicy": "trafficpolicies",
+    "ServerPolicy": "serverpolicies",
+    "AuthorizationPolicy": "authorizationpolicies",
     "BackendTLSPolicy": "backendtlspolicies",
     "GRPCRoute": "grpcroutes",
     "HTTPRoute": "httproutes",
@@ -55,7 +57,7 @@ _VERSIONS = {
         "admissionregistration.k8s.io/v1",
     ),
     **dict.fromkeys(("ClusterTrustBundle", "PodCertificateRequest"), "certificates.k8s.io/v1"),
-    "TrafficPolicy": "steerway.io/v1alpha1",
+    **dict.fromkeys(("TrafficPolicy", "ServerPolicy", "AuthorizationPolicy"), "steerway.io/v1alpha1"),
     **dict.fromkeys(
         ("BackendTLSPolicy", "GRPCRoute", "HTTPRoute", "ReferenceGrant"), "gateway.networking.k8s.io/v1"
     ),

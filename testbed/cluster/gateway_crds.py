@@ -16,7 +16,7 @@ from testbed.process.deadline import until
 
 _PINNED = Path(__file__).with_name("gateway_api")
 _MODULE = "sigs.k8s.io/gateway-api"
-_POLICIES = Path(__file__).parents[2] / "deploy" / "crds" / "steerway.io_trafficpolicies.yaml"
+_OURS = Path(__file__).parents[2] / "deploy" / "crds"
 
 Channel = Literal["standard", "experimental"]
 
@@ -38,10 +38,15 @@ def gateway_crds(channel: Channel = "experimental") -> list[Manifest]:
     return definitions
 
 
-def policy_crd() -> Manifest:
-    """TrafficPolicy's, as it is deployed."""
-    definition: Manifest = yaml.safe_load(_POLICIES.read_text(encoding="utf-8"))
+def policy_crd(plural: str = "trafficpolicies") -> Manifest:
+    """That of a kind of ours, as it is deployed."""
+    definition: Manifest = yaml.safe_load((_OURS / f"steerway.io_{plural}.yaml").read_text(encoding="utf-8"))
     return definition
+
+
+def policy_crds() -> list[Manifest]:
+    """Those of all our kinds."""
+    return [policy_crd(plural) for plural in ("trafficpolicies", "serverpolicies", "authorizationpolicies")]
 
 
 def install(api: Api, definitions: Sequence[Manifest]) -> None:

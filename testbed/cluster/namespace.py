@@ -17,7 +17,7 @@ _NUMBERS = itertools.count(1)
 _GATEWAY = "gateway.networking.k8s.io"
 POLICIES = {
     **dict.fromkeys(("grpcroutes", "httproutes", "referencegrants", "backendtlspolicies"), _GATEWAY),
-    "trafficpolicies": "steerway.io",
+    **dict.fromkeys(("trafficpolicies", "serverpolicies", "authorizationpolicies"), "steerway.io"),
 }
 """What `--policies` reads, with the API group of each."""
 _GROUPS = {"endpointslices": "discovery.k8s.io", **POLICIES}

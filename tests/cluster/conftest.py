@@ -19,7 +19,7 @@ from testbed.cluster.build import build
 from testbed.cluster.cluster import Cluster
 from testbed.cluster.command import API_SERVER, SERVER_NAME
 from testbed.cluster.forwarder import Forwarder
-from testbed.cluster.gateway_crds import gateway_crds, install, policy_crd
+from testbed.cluster.gateway_crds import gateway_crds, install, policy_crds
 from testbed.cluster.namespace import Namespace
 from testbed.cluster.network import Network
 from testbed.cluster.workload import PORT
@@ -113,9 +113,9 @@ def inside(cluster: Cluster) -> Iterator[None]:
 
 @pytest.fixture(scope="session")
 def kinds(cluster: Cluster) -> None:
-    """The Gateway API's experimental channel and TrafficPolicy, from here on: an API server takes a minute to forget
+    """The Gateway API's experimental channel and our kinds, from here on: an API server takes a minute to forget
     some kind. They are fetched before anything is inside of the cluster's network."""
-    definitions = [*gateway_crds(), policy_crd()]
+    definitions = [*gateway_crds(), *policy_crds()]
     with cluster.network.entered():
         install(cluster.api, definitions)
 

@@ -24,9 +24,14 @@ COLLECTIONS = {
     f"/apis/{_GATEWAY}/v1/backendtlspolicies": (f"{_GATEWAY}/v1", "BackendTLSPolicy"),
     f"/apis/{_GATEWAY}/v1alpha3/backendtlspolicies": (f"{_GATEWAY}/v1alpha3", "BackendTLSPolicy"),
     "/apis/steerway.io/v1alpha1/trafficpolicies": ("steerway.io/v1alpha1", "TrafficPolicy"),
+    "/apis/steerway.io/v1alpha1/serverpolicies": ("steerway.io/v1alpha1", "ServerPolicy"),
+    "/apis/steerway.io/v1alpha1/authorizationpolicies": ("steerway.io/v1alpha1", "AuthorizationPolicy"),
 }
 CLUSTER_WIDE = ("Namespace", "Node", "MutatingWebhookConfiguration")
-WITH_STATUS = ("GRPCRoute", "HTTPRoute", "BackendTLSPolicy", "TrafficPolicy")
+WITH_STATUS = (
+    *("GRPCRoute", "HTTPRoute", "BackendTLSPolicy"),
+    *("TrafficPolicy", "ServerPolicy", "AuthorizationPolicy"),
+)
 """Kinds whose status is written by its own path alone, and whose generation counts changes of the rest."""
 
 

@@ -18,6 +18,7 @@ from testbed.certificate import Authority
 from testbed.client.ads_question import ask
 from testbed.client.grpc_client import Client, Load
 from testbed.cluster import network
+from testbed.cluster.gateway_crds import policy_crds
 from testbed.cluster.namespace import Namespace
 from testbed.cluster.workload import PORT, deployment
 from testbed.helm.guide_shell import GuideShell, commands
@@ -50,7 +51,8 @@ def empty(tools: Tools) -> Iterator[None]:
 
     def clear(*wait: str) -> None:
         tools.run("kubectl", "delete", "namespace", SYSTEM, "shop", "--ignore-not-found", *wait)
-        tools.run("kubectl", "delete", "crd", "trafficpolicies.steerway.io", "--ignore-not-found")
+        definitions = [definition["metadata"]["name"] for definition in policy_crds()]
+        tools.run("kubectl", "delete", "crd", *definitions, "--ignore-not-found")
         for kind in ("clusterrole", "clusterrolebinding"):
             label = "--selector=app.kubernetes.io/name=steerway"
             tools.run("kubectl", "delete", kind, label, "--ignore-not-found")

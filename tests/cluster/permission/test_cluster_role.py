@@ -12,7 +12,10 @@ from tests.cluster.conftest import NEEDS_CLUSTER, Steer
 
 pytestmark = NEEDS_CLUSTER
 
-CUSTOM_KINDS = ("BackendTLSPolicy", "GRPCRoute", "HTTPRoute", "ReferenceGrant", "TrafficPolicy")
+CUSTOM_KINDS = (
+    *("BackendTLSPolicy", "GRPCRoute", "HTTPRoute", "ReferenceGrant"),
+    *("TrafficPolicy", "ServerPolicy", "AuthorizationPolicy"),
+)
 """Installed or not, which is no problem."""
 
 

@@ -12,13 +12,17 @@ from steerway.sources.files import load
 from steerway.sources.objects.core import Object, ObjectKey
 from steerway.sources.policy.traffic_policy import TrafficPolicy
 from steerway.testing.fake_api_server import FakeApiServer
+from tests.support.example import authorization_policy_example, server_policy_example
 from tests.support.example.policy_example import FULL, policy
 from tests.unit.sources.kubernetes.running_informers import Running, service
 
 Run = Callable[..., Running]
 
 GATEWAY = "gateway.networking.k8s.io"
-PLURALS = {"grpcroutes", "httproutes", "referencegrants", "backendtlspolicies", "trafficpolicies"}
+PLURALS = {
+    *("grpcroutes", "httproutes", "referencegrants", "backendtlspolicies"),
+    *("trafficpolicies", "serverpolicies", "authorizationpolicies"),
+}
 KEY = ObjectKey("TrafficPolicy", "shop", "example")
 
 
@@ -49,14 +53,19 @@ def manifests() -> list[dict[str, Any]]:
     }
     target = {"group": "", "kind": "Service", "name": "backend"}
     tls = {"targetRefs": [target], "validation": {"hostname": "backend.shop"}}
-    written = policy(FULL)
-    written["metadata"]["generation"] = 1
+    ours = [
+        policy(FULL),
+        policy(server_policy_example.FULL, kind="ServerPolicy"),
+        policy(authorization_policy_example.FULL, kind="AuthorizationPolicy"),
+    ]
+    for written in ours:
+        written["metadata"]["generation"] = 1
     return [
         route("GRPCRoute"),
         route("HTTPRoute"),
         {"apiVersion": f"{GATEWAY}/v1beta1", "kind": "ReferenceGrant", "metadata": metadata, "spec": grant},
         {"apiVersion": f"{GATEWAY}/v1", "kind": "BackendTLSPolicy", "metadata": metadata, "spec": tls},
-        written,
+        *ours,
     ]
 
 
@@ -73,9 +82,9 @@ async def test_every_kind_is_followed_and_equals_the_same_manifest_in_files(
     await running.until(lambda: running.store.synced)
     (tmp_path / "x.yaml").write_text(yaml.safe_dump_all(manifests()))
     from_files = {obj.key: obj for obj in load([tmp_path / "x.yaml"], "default").objects}
-    assert len(from_files) == 5
+    assert len(from_files) == len(PLURALS)
     assert by_key(running) == from_files
-    await server.until(lambda: server.open_watches == 7)
+    await server.until(lambda: server.open_watches == len(PLURALS) + 2)
     server.put(policy({"subset": {}}))
     await running.until(lambda: running.store.get(KEY) != from_files[KEY])
     result = running.store.get(KEY)
@@ -106,11 +115,11 @@ async def test_a_kind_that_is_not_installed_is_no_problem_and_followed_later(
         assert running.source.lost_since is None
         assert all(status.settled for status in running.source.status())
         kinds = [line["kind"] for line in logs if line["event"] == "kind_not_installed"]
-        assert len(kinds) == len(set(kinds)) == 5
+        assert len(kinds) == len(set(kinds)) == len(PLURALS)
         assert not [line for line in logs if line["log_level"] != "info"]
     server.missing.clear()
-    await running.until(lambda: len(by_key(running)) == 6)
-    await server.until(lambda: server.open_watches == 7)
+    await running.until(lambda: len(by_key(running)) == len(PLURALS) + 1)
+    await server.until(lambda: server.open_watches == len(PLURALS) + 2)
 
 
 @pytest.mark.parametrize(
@@ -131,8 +140,8 @@ async def test_the_version_that_the_api_server_serves_is_followed(
     server.put(*manifests())
     running = run(policies=True)
     await running.until(lambda: running.store.synced)
-    assert len(by_key(running)) == 5
-    await server.until(lambda: server.open_watches == 7)
+    assert len(by_key(running)) == len(PLURALS)
+    await server.until(lambda: server.open_watches == len(PLURALS) + 2)
     asked = [request.path for request in server.requests if request.path in versions.values()]
     assert asked == [versions[first], versions[second], versions[second]], "list, list, watch"
     batches, requests = len(running.batches), len(server.requests)
@@ -140,7 +149,7 @@ async def test_the_version_that_the_api_server_serves_is_followed(
     server.drop_watches()
     await server.until(
         lambda: (
-            server.open_watches == 7
+            server.open_watches == len(PLURALS) + 2
             and any(
                 (request.path, request.verb) == (versions[first], "watch")
                 for request in server.requests[requests:]
@@ -157,11 +166,11 @@ async def test_objects_of_a_removed_kind_are_removed(server: FakeApiServer, run:
     server.put(*manifests())
     running = run(policies=True)
     await running.until(lambda: running.store.synced)
-    await server.until(lambda: server.open_watches == 7)
+    await server.until(lambda: server.open_watches == len(PLURALS) + 2)
     server.missing.add("trafficpolicies")
     server.drop_watches()
     await running.until(lambda: running.store.get(KEY) is None)
-    assert len(by_key(running)) == 4
+    assert len(by_key(running)) == len(PLURALS) - 1
     await running.problem()
 
 
@@ -173,6 +182,8 @@ async def test_objects_of_a_removed_kind_are_removed(server: FakeApiServer, run:
         ("referencegrants", GATEWAY, "which Services routes of other namespaces may refer to"),
         ("backendtlspolicies", GATEWAY, "the TLS policies of backends"),
         ("trafficpolicies", "steerway.io", "the traffic policies"),
+        ("serverpolicies", "steerway.io", "the TLS of gRPC servers"),
+        ("authorizationpolicies", "steerway.io", "which calls gRPC servers accept"),
     ],
 )
 async def test_a_forbidden_kind_is_a_problem_and_delays_nothing(
@@ -183,7 +194,7 @@ async def test_a_forbidden_kind_is_a_problem_and_delays_nothing(
     server.put(service("a"), *manifests())
     running = run(policies=True)
     await running.until(lambda: running.store.synced)
-    assert len(by_key(running)) == 5
+    assert len(by_key(running)) == len(PLURALS)
     rule = f"{{apiGroups: ['{group}'], resources: [{plural}], verbs: [get, list, watch]}}"
     await running.problem(plural, "403", loss, rule, "or set kubernetes.policies to false")
 
@@ -195,7 +206,7 @@ async def test_an_invalid_policy_and_an_invalid_expression_affect_only_themselve
     server.put(*manifests())
     running = run(policies=True)
     await running.until(lambda: running.store.synced)
-    await server.until(lambda: server.open_watches == 7)
+    await server.until(lambda: server.open_watches == len(PLURALS) + 2)
     before = by_key(running)
     server.put(route("GRPCRoute", "(?=shop)"), policy({"fault": {}}), route("HTTPRoute") | {"spec": {}})
     await running.problem(
