@@ -15,11 +15,16 @@ from collections.abc import Callable, Collection, Generator, Hashable, Iterable,
 from dataclasses import replace
 from typing import TypeVar
 
+from steerway.catalog.locality.pod_index import PodIndex, canonical
 from steerway.catalog.model.mesh import EndpointState, Port, Problem, Service, ServiceId
 from steerway.catalog.model.policy import Policy
+from steerway.catalog.model.security import ServerConfiguration
 from steerway.catalog.policy import annotation, precedence
 from steerway.catalog.routing import backend_tls, rule
 from steerway.catalog.routing.attachment import KINDS, Attachments, Get, Route
+from steerway.catalog.security import port_tls
+from steerway.catalog.security.precedence import ServerDefaults
+from steerway.catalog.security.servers import Servers
 from steerway.catalog.service import service as build_service
 from steerway.catalog.service import slice_owner
 from steerway.catalog.service.hold_down import HoldDown
@@ -29,11 +34,14 @@ from steerway.runtime import isolation
 from steerway.runtime.isolation import isolated
 from steerway.runtime.steps import run
 from steerway.sources.objects.core import Endpoint as EndpointFact
-from steerway.sources.objects.core import EndpointSlice, Namespace, Object, ObjectKey
+from steerway.sources.objects.core import EndpointSlice, Namespace, Object, ObjectKey, Pod
 from steerway.sources.objects.core import Service as ServiceFact
 from steerway.sources.policy.traffic_policy import ROUTE_KINDS
 
 _K = TypeVar("_K")
+_OF_SERVERS = ("Service", "ServerPolicy", "AuthorizationPolicy")
+"""Kinds on which configurations of servers depend."""
+_NO_TLS = ServerDefaults(trust_domain="")
 _HINT = f"its last good version is served; {isolation.HINT}"
 
 
@@ -42,7 +50,8 @@ class Catalog:
 
     `selection`: the Services that are served; all by default. `nodes_known`: clients are distinguished by their nodes,
     for Services that require it. `named_elsewhere`: routes that are not in this catalog may name its
-    Services, so that those outside the scope are all built.
+    Services, so that those outside the scope are all built. `server_defaults`: of xDS servers without a policy.
+    `pods`: those whose service accounts are the identities of servers.
     """
 
     def __init__(
@@ -51,8 +60,18 @@ class Catalog:
         nodes_known: bool = True,
         hold_down: HoldDown | None = None,
         named_elsewhere: bool = False,
+        server_defaults: ServerDefaults = _NO_TLS,
+        pods: PodIndex | None = None,
     ) -> None:
         self.attachments = Attachments()
+        self.servers = Servers(self.attachments, server_defaults)
+        self._pods = PodIndex() if pods is None else pods
+        self._secured: dict[ServiceId, frozenset[str]] = {}
+        self._at_address: defaultdict[str, set[ServiceId]] = defaultdict(set)
+        """Address → the services with TLS that have an endpoint there: their identities depend on its Pods."""
+        self._servers_touched: set[str] = set()
+        self.changed_servers: frozenset[str] = frozenset()
+        """Namespaces whose configurations of servers may be others since the last `update` or `release`."""
         self._hold_down = hold_down if hold_down is not None else HoldDown()
         self._nodes_known = nodes_known
         self._selection = selection if selection is not None else Selection()
@@ -88,6 +107,7 @@ class Catalog:
         touched: set[ServiceId] = set()
         named: set[ServiceId] = set()
         self._read = True
+        self._servers_touched = set()
         self.new_problems = []
         for key in changed:
             with isolated("object", object=key) as part:
@@ -107,6 +127,7 @@ class Catalog:
                 changes[id] = service
             yield
         self._replace(changes)
+        self.changed_servers = frozenset(self._servers_touched)
         for listener in self._listeners:
             listener(touched | named)
         return frozenset(moved)
@@ -116,10 +137,14 @@ class Catalog:
         after, where a filter may leave them out."""
         if self._selection.filters:
             named |= self.attachments.beside(self._concerned(get, key))
+        if key.kind in _OF_SERVERS:
+            self._servers_touched.add(key.namespace)
         if key.kind == "Service":
             touched.add(self._note(ServiceId(key.namespace, key.name), get(key)))
         elif key.kind == "EndpointSlice":
             touched |= self._assign(key, get(key))
+        elif key.kind == "Pod":
+            touched |= self._secured_at(get(key))
         elif key.kind == "Namespace":
             self.attachments.note_namespace(key.name)
             self._evaluate_namespace(key, get(key))
@@ -131,10 +156,16 @@ class Catalog:
 
     def release(self, get: Get) -> frozenset[ServiceId]:
         """Apply updates whose hold-down has ended; returns the services whose value changed."""
+        self._servers_touched = set()
         built = {id: self._rebuild(id, get) for id in self._hold_down.due()}
         changes = {id: service for id, (service, other) in built.items() if other}
         self._replace(changes)
+        self.changed_servers = frozenset(self._servers_touched)
         return frozenset(changes)
+
+    def server_configuration(self, get: Get, namespace: str, workload: str, port: int) -> ServerConfiguration:
+        """What servers of a workload get for a port that they listen on; see `Servers.configuration`."""
+        return self.servers.configuration(get, self._services_in(namespace), namespace, workload, port)
 
     def owners(self, now: Get, key: ObjectKey) -> Collection[Hashable]:
         """The owners that a change of an object concerns: its service; of an EndpointSlice the one that it named before
@@ -156,6 +187,8 @@ class Catalog:
                 return {self._owners.get(key), _named_service(now(key))} - {None}
             case "Namespace":
                 return (("Namespace", key.name),)
+            case "Pod":
+                return self._secured_at(now(key))
             case "ReferenceGrant":
                 return ((key.kind, key.namespace),)
             case "XdsResource":
@@ -348,6 +381,9 @@ class Catalog:
                 built = self._hold_down.apply(self._services.get(id), built)
             if outside and built is not None:
                 built = replace(built, outside=outside)
+        if isinstance(fact, ServiceFact) and built is not None:
+            built = self._with_tls(get, fact, built)
+        self._note_servers(id, fact if isinstance(fact, ServiceFact) else None, built)
         if built is None:
             self._hold_down.forget(id)
         elif self._hold_down.is_held_down(id):
@@ -356,6 +392,46 @@ class Catalog:
             problems.append(Problem(str(ObjectKey("Service", *id)), reason, hint))
         self._note_problems(self._problems, id, () if outside else tuple(sorted(problems, key=str)))
         return built, moved or built != self._services.get(id)
+
+    def _with_tls(self, get: Get, fact: ServiceFact, service: Service) -> Service:
+        """A service with the TLS of its ports."""
+        policies = self.attachments.server_policies(get, service.id.namespace)
+        return port_tls.with_tls(service, fact, policies, self.servers.defaults, self._pods.pods)
+
+    def _note_servers(self, id: ServiceId, fact: ServiceFact | None, service: Service | None) -> None:
+        """Note on which Pods the identities of a service depend, and which numbers its named target ports have."""
+        ports = () if service is None else service.ports
+        addresses = frozenset(
+            endpoint.address for port in ports if port.mtls.mode for endpoint in port.endpoints
+        )
+        before = self._secured.pop(id, frozenset())
+        for address in before - addresses:
+            self._at_address[address].discard(id)
+            if not self._at_address[address]:
+                del self._at_address[address]
+        for address in addresses - before:
+            self._at_address[address].add(id)
+        if addresses:
+            self._secured[id] = addresses
+        named = {
+            port.name or ""
+            for port in (fact.spec.ports or () if fact else ())
+            if isinstance(port.target_port, str)
+        }
+        numbers = {
+            port.name: frozenset(endpoint.port for endpoint in port.endpoints)
+            for port in ports
+            if port.name in named and port.endpoints
+        }
+        if self.servers.note_numbers(id, numbers):
+            self._servers_touched.add(id.namespace)
+
+    def _secured_at(self, pod: Object | None) -> set[ServiceId]:
+        """The services with TLS that have an endpoint at an address of a Pod."""
+        if not isinstance(pod, Pod) or not self._at_address:
+            return set()
+        addresses = (canonical(pod_ip.ip) for pod_ip in pod.status.pod_ips or ())
+        return {id for address in addresses for id in self._at_address.get(address, ())}
 
     def _scope_of(
         self, id: ServiceId, fact: ServiceFact | None, namespace: Namespace | None

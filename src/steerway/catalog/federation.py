@@ -11,6 +11,7 @@ from typing import Literal
 
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.model.mesh import Endpoint, Port, Problem, Service, ServiceId
+from steerway.catalog.model.security import PortTls
 from steerway.catalog.model.tls import BackendTLS
 from steerway.catalog.service import endpoints
 
@@ -165,4 +166,14 @@ def _merge_ports(same: Sequence[Port]) -> Port:
     for port in same:
         for endpoint in port.endpoints:
             taken.setdefault((endpoint.address, endpoint.port), endpoint)
-    return replace(same[0], endpoints=endpoints.ordered(taken.values()))
+    merged = endpoints.ordered(taken.values())
+    return replace(same[0], endpoints=merged, mtls=_merge_tls(port.mtls for port in same))
+
+
+def _merge_tls(parts: Iterable[PortTls]) -> PortTls:
+    """The TLS of the nearest member; servers of the others may have their own identities."""
+    first, *others = parts
+    if not first.mode:
+        return first
+    identities = {*first.identities, *(identity for part in others for identity in part.identities)}
+    return replace(first, identities=tuple(sorted(identities, key=lambda item: (item.type.value, item.text))))

@@ -30,7 +30,7 @@ class LocalCluster:
         self._kubernetes = next(
             (source for source in self.sources if isinstance(source, KubernetesSource)), None
         )
-        self.catalog = make_catalog(settings, self._followed)
+        self.catalog = make_catalog(settings, self._followed, pods=self.pods)
         self.committed = Committed(self.store.get)
         self.debouncer = make_debouncer(settings, self.catalog, self.store, self.committed)
 

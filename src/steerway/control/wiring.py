@@ -6,7 +6,10 @@ from functools import partial
 from steerway.admin.api.type_name import short_name
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.federation import Federation
+from steerway.catalog.locality.pod_index import PodIndex
 from steerway.catalog.model.mesh import Service
+from steerway.catalog.model.security import TlsMode
+from steerway.catalog.security.precedence import ServerDefaults
 from steerway.catalog.service.scope import Followed, Selection
 from steerway.config import Settings
 from steerway.engine.engine import Engine, EngineOptions
@@ -27,11 +30,33 @@ from steerway.translate.resource_name import LeftOut
 from steerway.translate.translator import Translator
 
 
-def make_catalog(settings: Settings, followed: Followed = lambda: None, remote: bool = False) -> Catalog:
-    """`followed`: the namespaces whose Services are known, None: all."""
+def make_catalog(
+    settings: Settings,
+    followed: Followed = lambda: None,
+    remote: bool = False,
+    pods: PodIndex | None = None,
+) -> Catalog:
+    """`followed`: the namespaces whose Services are known, None: all. `pods`: those of the cluster."""
     only = frozenset(settings.upstream_services)
     selection = Selection(only, settings.service_selector, settings.namespace_selector, followed)
-    return Catalog(selection, nodes_known=settings.topology == "node", named_elsewhere=remote)
+    return Catalog(
+        selection,
+        nodes_known=settings.topology == "node",
+        named_elsewhere=remote,
+        server_defaults=server_defaults(settings),
+        pods=pods,
+    )
+
+
+def server_defaults(settings: Settings) -> ServerDefaults:
+    """What xDS servers without a policy get."""
+    servers = settings.xds_servers
+    return ServerDefaults(
+        settings.identity.trust_domain,
+        TlsMode[servers.tls_mode.upper()],
+        servers.authorization == "deny",
+        servers.unsupported == "serve",
+    )
 
 
 def make_debouncer(

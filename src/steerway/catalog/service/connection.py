@@ -20,6 +20,8 @@ def refusal(port: Port, envoy: bool) -> str:
     # A gRPC client has channel credentials of its own, and speaks HTTP/2 because its caller wants gRPC.
     elif envoy and protocol is Protocol.TLS:
         return f"{origin} states TLS: TLS without a BackendTLSPolicy is not supported by Envoy"
+    if envoy and port.mtls.mode:
+        return f"mTLS to gRPC servers ({port.mtls.origin}) is not supported by Envoy"
     if envoy and protocol is Protocol.TCP:
         return f"{origin}: protocols other than HTTP are not supported by Envoy"
     return ""
