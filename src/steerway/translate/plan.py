@@ -63,17 +63,20 @@ class Plan:
     depends on one, exists."""
     _contents: dict[Hashable, Content] = field(default_factory=dict)
 
+    @property
+    def width(self) -> Width:
+        """How many parts of an audience its answers depend on."""
+        exported = self.exporter is not None and self.exporter.exported_to is not None
+        return max(self.builder.width, Width.NAMESPACE) if exported else self.builder.width
+
     def contents(self, users: Iterable[Audience]) -> Mapping[Audience, Content]:
         """The answers for the audiences that ask: one for all, or one for each part of them with a variant."""
-        width, service = self.builder.width, self.exporter
-        if service is not None and service.exported_to is not None:
-            width = max(width, Width.NAMESPACE)
-        else:
-            service = None
+        width, service = self.width, self.exporter
         if width == Width.EVERYBODY:
             return {self.root: self._content(self.root)}
         contents: dict[Audience, Content] = {}
         for audience in {user.widened(width) for user in users}:
+            # Wider audiences have no namespace, and nothing is exported to some only.
             if service is not None and not service.is_for(audience.namespace):
                 contents[audience] = Denied(f"service {service.id} is not exported to {audience.namespace}")
             else:

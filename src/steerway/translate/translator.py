@@ -15,9 +15,8 @@ Raw resources from files are published to everybody at once, without demand, and
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Iterable, Mapping
 from contextlib import suppress
-from dataclasses import dataclass, field
 from types import MappingProxyType
-from typing import NamedTuple, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 import structlog
 
@@ -34,6 +33,7 @@ from steerway.translate.client.audience import ENVOY, GRPC, Audience, decode, en
 from steerway.translate.dialect.base import Configuration, Dialect, DialectOptions, unrestricted
 from steerway.translate.dialect.envoy import Addresses, EnvoyDialect
 from steerway.translate.dialect.grpc import GrpcDialect
+from steerway.translate.entry import Entry, Key
 from steerway.translate.plan import Plan
 from steerway.translate.preview import Preview
 from steerway.translate.resource_name import LeftOut, nothing_left_out
@@ -64,33 +64,6 @@ class Document(Protocol):
     def where(self) -> str: ...
     @property
     def ttl(self) -> str: ...
-
-
-class _Key(NamedTuple):
-    type_url: str
-    name: str
-    audience: Audience
-
-
-@dataclass(slots=True)
-class _Entry:
-    named: set[Audience] = field(default_factory=set)
-    """Audiences that ask for it by its name."""
-    seen: set[Audience] = field(default_factory=set)
-    """Audiences with a wildcard that sees it."""
-    services: frozenset[ServiceId] = frozenset()
-    endpoints: bool = False
-    """Whether it depends on the endpoints of its services, too."""
-    servers: str = ""
-    """The namespace on whose configuration of servers it depends; "" for none."""
-    plan: Plan | None = None
-    """How it is answered, until one of its services changes."""
-    published: dict[Audience, Content] = field(default_factory=dict)
-    """Audience → its answer: one for all that share the entry, or one for each where they differ."""
-
-    @property
-    def users(self) -> set[Audience]:
-        return self.named | self.seen
 
 
 class Translator:
@@ -124,16 +97,16 @@ class Translator:
         envoy = self._envoy_dialect(self._options, services)
         self._dialects: dict[str, Dialect] = {GRPC: GrpcDialect(self._options), ENVOY: envoy}
         self._wildcards = Wildcards(envoy, services)
-        self._open: set[_Key] = set()
+        self._open: set[Key] = set()
         """Entries that depend on services that come, too."""
-        self._entries: dict[_Key, _Entry] = {}
-        self._by_name: defaultdict[tuple[str, str], set[_Key]] = defaultdict(set)
-        self._by_service: defaultdict[ServiceId, set[_Key]] = defaultdict(set)
-        self._by_servers: defaultdict[str, set[_Key]] = defaultdict(set)
+        self._entries: dict[Key, Entry] = {}
+        self._by_name: defaultdict[tuple[str, str], set[Key]] = defaultdict(set)
+        self._by_service: defaultdict[ServiceId, set[Key]] = defaultdict(set)
+        self._by_servers: defaultdict[str, set[Key]] = defaultdict(set)
         self._shapes: dict[ServiceId, Service | None] = {}
         self._raw: dict[tuple[str, str], raw.RawResource] = {}
         self._raw_problems: dict[tuple[str, str], Problem] = {}
-        self._problems: dict[_Key, Problem] = {}
+        self._problems: dict[Key, Problem] = {}
 
     def start(self, documents: Iterable[Document]) -> Commit:
         """The first commit: all raw resources, and that wildcards may be answered that see nothing else."""
@@ -196,7 +169,7 @@ class Translator:
         """
         commit = Commit()
         gone: set[WildcardMember] = set()
-        touched: set[_Key] = set()
+        touched: set[Key] = set()
         for service in services:
             with isolated("service", service=service):
                 touched |= self._touched(service, gone)
@@ -243,14 +216,14 @@ class Translator:
     ) -> EnvoyDialect:
         return EnvoyDialect(options, services, self._listen, self._system_ca_file)
 
-    def _key(self, served: str, name: str, audience: Audience) -> _Key:
+    def _key(self, served: str, name: str, audience: Audience) -> Key:
         """Where an answer is published: as widely as all audiences that get the same one."""
-        return _Key(served, name, self._dialect(audience).root(served, name, audience))
+        return Key(served, name, self._dialect(audience).root(served, name, audience))
 
     def _dialect(self, audience: Audience) -> Dialect:
         return self._dialects[audience.dialect]
 
-    def _touched(self, id: ServiceId, gone: set[WildcardMember]) -> set[_Key]:
+    def _touched(self, id: ServiceId, gone: set[WildcardMember]) -> set[Key]:
         """The entries that a change of a service concerns: all that depend on it, or, where nothing but its endpoints
         is another, those that depend on endpoints. What wildcards see no more is added to `gone`."""
         keys = self._by_service.get(id, set())
@@ -265,7 +238,7 @@ class Translator:
         seen = set()
         for served, name, audience in came:
             key = self._key(served, name, audience)
-            self._entry(key).seen.add(audience)
+            self._entry(key).add(audience, wide=True)
             seen.add(key)
         return keys | self._open | seen
 
@@ -280,8 +253,8 @@ class Translator:
             commit.missing.append(Missing(served, name, encode(audience), reason, str(service)))
             return
         entry = self._entry(key)
-        joined = (audience,) if entry.users else None
-        (entry.seen if wide else entry.named).add(audience)
+        joined = (audience,) if entry.used else None
+        entry.add(audience, wide)
         if entry.published.keys() != {key.audience}:  # else all share one answer, and it is there
             self._publish(key, entry, commit, among=joined, plan=plan)
 
@@ -291,27 +264,27 @@ class Translator:
         entry = self._entries.get(key)
         if entry is None:
             return
-        (entry.seen if wide else entry.named).discard(audience)
-        if not entry.users:
+        entry.discard(audience, wide)
+        if not entry.used:
             self._drop(key, entry)
             commit.forget += [Forgotten(*key[:2], encode(published)) for published in sorted(entry.published)]
-        elif audience not in entry.users:
+        elif audience not in entry.named and audience not in entry.seen:
             self._forget_part(key, entry, audience, commit)
 
-    def _entry(self, key: _Key) -> _Entry:
+    def _entry(self, key: Key) -> Entry:
         if key not in self._entries:
-            self._entries[key] = _Entry()
+            self._entries[key] = Entry()
             self._by_name[key.type_url, key.name].add(key)
         return self._entries[key]
 
-    def _drop(self, key: _Key, entry: _Entry) -> None:
+    def _drop(self, key: Key, entry: Entry) -> None:
         del self._entries[key]
         self._problems.pop(key, None)
         self._open.discard(key)
         _discard(self._by_name, (key.type_url, key.name), key)
         self._depend(key, entry, frozenset())
 
-    def _depend(self, key: _Key, entry: _Entry, services: frozenset[ServiceId], servers: str = "") -> None:
+    def _depend(self, key: Key, entry: Entry, services: frozenset[ServiceId], servers: str = "") -> None:
         """Note which services an entry depends on, and of which namespace's servers it is."""
         if servers != entry.servers:
             if entry.servers:
@@ -332,8 +305,8 @@ class Translator:
 
     def _publish(
         self,
-        key: _Key,
-        entry: _Entry,
+        key: Key,
+        entry: Entry,
         commit: Commit,
         origin: Origin | None = None,
         among: Iterable[Audience] | None = None,
@@ -345,7 +318,7 @@ class Translator:
             entry.plan = None
             if plan is not None:
                 self._adopt(key, entry, plan)
-        answers = self._answers(key, entry, entry.users if among is None else among)
+        answers = self._answers(key, entry, among)
         if among is not None:
             answers = entry.published | answers
         commit.forget += [
@@ -362,25 +335,26 @@ class Translator:
                 commit.put.append(Put(key.type_url, key.name, encode(audience), *content, origin=origin))
         entry.published = answers
 
-    def _answers(self, key: _Key, entry: _Entry, users: Iterable[Audience]) -> dict[Audience, Content]:
-        """Answers by audience; the last good version when translation itself breaks, and nothing where a raw resource
-        of that name is published."""
+    def _answers(self, key: Key, entry: Entry, among: Iterable[Audience] | None) -> dict[Audience, Content]:
+        """Answers by audience, of all users or `among` them; the last good version when translation itself breaks, and
+        nothing where a raw resource of that name is published."""
         self._problems.pop(key, None)
         about = {"type_url": key.type_url, "name": key.name, "audience": encode(key.audience)}
         with isolated("answer", **about) as run:
             plan = entry.plan or self._adopt(key, entry, self._dialect(key.audience).plan(*key))
+            users = entry.users_at(plan.width) if among is None else among
             return {} if (key.type_url, key.name) in self._raw else dict(plan.contents(users))
         reason = f"cannot be translated: {run.failure}"
         self._problems[key] = Problem(f"{key.type_url}/{key.name}", reason, isolation.HINT)
         return entry.published or {key.audience: Reason(_UNTRANSLATED)}
 
-    def _try_plan(self, key: _Key) -> Plan | None:
+    def _try_plan(self, key: Key) -> Plan | None:
         """How a name is answered; None where translation breaks, which is dealt with when it is published."""
         with suppress(Exception):
             return self._dialect(key.audience).plan(*key)
         return None
 
-    def _adopt(self, key: _Key, entry: _Entry, plan: Plan) -> Plan:
+    def _adopt(self, key: Key, entry: Entry, plan: Plan) -> Plan:
         """Answer an entry by this plan until one of its services changes."""
         entry.plan = plan
         self._depend(key, entry, plan.services, plan.servers)
@@ -389,7 +363,7 @@ class Translator:
             self._open.add(key)
         return plan
 
-    def _forget_part(self, key: _Key, entry: _Entry, gone: Audience, commit: Commit) -> None:
+    def _forget_part(self, key: Key, entry: Entry, gone: Audience, commit: Commit) -> None:
         """Forget what was published for the audience that is gone alone."""
         for at in gone.widening():
             if at == key.audience:
@@ -429,7 +403,7 @@ def _not_understood(document: Document, failure: str) -> Problem:
     return Problem(document.where, f"cannot be understood: {failure}", isolation.HINT)
 
 
-def _discard(index: "defaultdict[_K, set[_Key]]", at: _K, key: _Key) -> None:
+def _discard(index: "defaultdict[_K, set[Key]]", at: _K, key: Key) -> None:
     keys = index[at]
     keys.discard(key)
     if not keys:

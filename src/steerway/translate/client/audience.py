@@ -117,25 +117,7 @@ class Audience(NamedTuple):
 
     def widened(self, width: Width) -> "Audience":
         """The audience of the first parts; itself where it has no more."""
-        if width >= self.width:
-            return self
-        match width:
-            case Width.EVERYBODY:
-                return EVERYBODY
-            case Width.DIALECT:
-                return Audience(self.dialect)
-            case Width.KIND:
-                return Audience(self.dialect, self.kind, self.generation, provider=self.provider)
-            case Width.NAMESPACE:
-                return Audience(
-                    self.dialect, self.kind, self.generation, self.namespace, provider=self.provider
-                )
-            case Width.ZONE:
-                return self._replace(node="", bucket=_UNDIVIDED, workload="")
-            case Width.NODE:
-                return self._replace(bucket=_UNDIVIDED, workload="")
-            case _:
-                return self._replace(workload="")
+        return _widened(self, width)
 
     def parent(self) -> "Audience":
         """The audience without its narrowest part; everybody has none and is its own."""
@@ -205,6 +187,28 @@ class Audience(NamedTuple):
 
 
 EVERYBODY = Audience()
+
+
+@functools.lru_cache(maxsize=_CACHED_AUDIENCES)
+def _widened(audience: Audience, width: Width) -> Audience:
+    if width >= audience.width:
+        return audience
+    dialect, kind, generation, namespace, *_, provider = audience
+    match width:
+        case Width.EVERYBODY:
+            return EVERYBODY
+        case Width.DIALECT:
+            return Audience(dialect)
+        case Width.KIND:
+            return Audience(dialect, kind, generation, provider=provider)
+        case Width.NAMESPACE:
+            return Audience(dialect, kind, generation, namespace, provider=provider)
+        case Width.ZONE:
+            return audience._replace(node="", bucket=_UNDIVIDED, workload="")
+        case Width.NODE:
+            return audience._replace(bucket=_UNDIVIDED, workload="")
+        case _:
+            return audience._replace(workload="")
 
 
 def of_client(client: Client, namespace: str, role: str = SIDECAR, provider: bool = False) -> Audience:
