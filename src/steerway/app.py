@@ -69,16 +69,16 @@ class ControlPlane:
         self._phase: Phase = "starting"
         self._changing = asyncio.Lock()
         # Sources and catalog: the local cluster, and the services of all clusters as one.
-        self._local = LocalCluster(settings)
+        self._local = local = LocalCluster(settings)
         zones = KnownZones()
-        classifier = Classifier(settings, self._local.store, self._local.pods, zones)
+        classifier = Classifier(settings, local, zones)
         members = remote_members(settings)
-        self._federation = Federation(
-            self._local.catalog, members, settings.cluster_policy, self._local.is_named
-        )
+        self._federation = Federation(local.catalog, members, settings.cluster_policy, local.is_named)
         # Translate and engine.
         authorization = Authorization(settings.authorization.rules)
-        self._translator = make_translator(settings, self._federation, scope_all=authorization.by_rules)
+        self._translator = make_translator(
+            settings, self._federation, local.server_configuration, scope_all=authorization.by_rules
+        )
         self._engine = make_engine(settings)
         self._journal, self._traces = make_journal(settings, self._engine)
         self._publisher = Publisher(

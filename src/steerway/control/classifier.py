@@ -1,8 +1,7 @@
 """The audience of a client, from its Node, its identity and its address."""
 
-from collections.abc import Callable, Sequence, Set
+from collections.abc import Callable, Set
 from functools import partial
-from typing import Protocol
 
 from steerway.access.admission import Applicant
 from steerway.access.identity import Identity
@@ -11,44 +10,26 @@ from steerway.catalog.locality.client_zone import ClaimedZones, KnownZones
 from steerway.catalog.locality.pod_index import PodIndex
 from steerway.catalog.locality.traffic_distribution import UNKNOWN
 from steerway.config import Settings
+from steerway.control.local_cluster import LocalCluster
 from steerway.control.source import default_namespace
 from steerway.peer import network
-from steerway.sources.objects.core import Pod
-from steerway.sources.store import ObjectStore
 from steerway.translate.client.audience import GRPC, Audience, at_locality, encode
 from steerway.translate.client.node import bucket_of, claimed_services, claimed_zone, classify
 
 
-class Workloads(Protocol):
-    """Names the workloads of servers; the names are parts of audiences."""
-
-    def workload(self, pod: Pod) -> str:
-        """That of a Pod."""
-
-    def claimed(self, services: Sequence[str]) -> str:
-        """That of servers whose Pod is not known and that claim these Services of their namespace."""
-
-
 class Classifier:
-    """Classifies clients. Follows the Nodes in `store`; `zones` also gets those of remote clusters."""
+    """Classifies clients of a cluster. Follows its Nodes; `zones` also gets those of remote clusters."""
 
-    def __init__(
-        self,
-        settings: Settings,
-        store: ObjectStore,
-        index: PodIndex,
-        zones: KnownZones,
-        workloads: Workloads | None = None,
-    ) -> None:
-        """`index`: the Pods and Nodes in `store`. With `kubernetes.client_locality: off` it is not used."""
-        self._workloads = workloads
-        self._index = PodIndex() if settings.kubernetes.client_locality == "off" else index
+    def __init__(self, settings: Settings, cluster: LocalCluster, zones: KnownZones) -> None:
+        """With `kubernetes.client_locality: off` Pods and Nodes are not used."""
+        self._workloads = cluster.catalog.servers
+        self._index = PodIndex() if settings.kubernetes.client_locality == "off" else cluster.pods
         self._pods = PodLocalities(self._index)
         self._address_first = settings.kubernetes.client_locality == "pod_first"
         self._localities = ClientLocalities(settings.topology, self._address_first, ClaimedZones(zones))
         self._default_namespace = default_namespace(settings)
         self._buckets = settings.subset_buckets
-        store.listen(partial(zones.update, "", store.get))
+        cluster.store.listen(partial(zones.update, "", cluster.store.get))
 
     def pod(self, peer: str) -> PodLocality | None:
         """The pod or node at an address (`10.0.0.7:4711`); None: unknown."""
@@ -78,8 +59,6 @@ class Classifier:
 
     def _workload(self, client: Applicant, audience: Audience) -> str:
         """The workload of a gRPC client: of the Pod at its address, or as it claims."""
-        if self._workloads is None:
-            return UNKNOWN
         if (pod := self._pods.pod(client.peer)) is not None:
             # Policies apply by namespace: a Pod gets those of another one only as a server that is not known there.
             return self._workloads.workload(pod) if pod.metadata.namespace == audience.namespace else UNKNOWN

@@ -6,6 +6,7 @@ from functools import partial
 
 from steerway.catalog.locality.pod_index import PodIndex
 from steerway.catalog.model.mesh import ServiceId
+from steerway.catalog.model.security import ServerConfiguration
 from steerway.config import Settings
 from steerway.control.source import Source, local_sources
 from steerway.control.wiring import make_catalog, make_debouncer
@@ -33,6 +34,10 @@ class LocalCluster:
         self.catalog = make_catalog(settings, self._followed, pods=self.pods)
         self.committed = Committed(self.store.get)
         self.debouncer = make_debouncer(settings, self.catalog, self.store, self.committed)
+
+    def server_configuration(self, namespace: str, workload: str, port: int) -> ServerConfiguration:
+        """See `Catalog.server_configuration`."""
+        return self.catalog.server_configuration(self.committed.get, namespace, workload, port)
 
     @property
     def api_server(self) -> str:

@@ -85,8 +85,9 @@ class Publisher:
             await asyncio.sleep(_RELEASE_SECONDS)
             async with self._changing:
                 with isolated("batch"):
-                    if services := self._catalog.release(self._committed.get):
-                        self.refresh(services, {})
+                    services = self._catalog.release(self._committed.get)
+                    if services or self._catalog.changed_servers:
+                        self.refresh(services, {}, self._catalog.changed_servers)
 
     async def apply(self, due: Due) -> None:
         """Publish one batch. The caller has locked `changing`."""
@@ -94,17 +95,23 @@ class Publisher:
         with telemetry.TRANSLATE_SECONDS.labels("change").time():
             services = await self._update_catalog(due.keys)
             resources = self._raw_resources(due.keys)
-            commit = self._translator.refresh(services, resources, due.origins)
+            commit = self._translator.refresh(services, resources, due.origins, self._catalog.changed_servers)
         self._publish_change(commit, services, due, began, [name for name, _ in resources])
 
-    def refresh(self, services: frozenset[ServiceId], origins: Mapping[Hashable, Origin]) -> None:
-        """Publish services that changed without a change of local objects. Before `start` they are only noted."""
+    def refresh(
+        self,
+        services: frozenset[ServiceId],
+        origins: Mapping[Hashable, Origin],
+        servers: frozenset[str] = frozenset(),
+    ) -> None:
+        """Publish services that changed without a change of local objects, and namespaces of servers whose
+        configurations did. Before `start` they are only noted."""
         self._federation.changed(services)
         self._catalog.attachments.note_services(services)
         if self._started:
             began = time.monotonic()
             with telemetry.TRANSLATE_SECONDS.labels("change").time():
-                commit = self._translator.refresh(services, origins=origins)
+                commit = self._translator.refresh(services, origins=origins, servers=servers)
             self._publish_change(commit, services, Due(frozenset(), origins), began)
 
     def publish(self, commit: Commit, change: int = 0) -> None:

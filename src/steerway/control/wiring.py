@@ -25,6 +25,7 @@ from steerway.sources.store import ObjectStore
 from steerway.sources.window import Delay, Window
 from steerway.translate.client import metadata
 from steerway.translate.destination import Find
+from steerway.translate.dialect.base import Configuration, unrestricted
 from steerway.translate.dialect.envoy import Addresses
 from steerway.translate.resource_name import LeftOut
 from steerway.translate.translator import Translator
@@ -74,10 +75,22 @@ def make_debouncer(
     return Debouncer(window, committed, partial=lambda: store.partial)
 
 
-def make_translator(settings: Settings, federation: Federation, *, scope_all: bool) -> Translator:
-    """`scope_all`: authorization rules restrict subscriptions, so that every resource has a scope."""
+def make_translator(
+    settings: Settings,
+    federation: Federation,
+    configuration: Configuration = unrestricted,
+    *,
+    scope_all: bool,
+) -> Translator:
+    """`configuration`: of xDS servers. `scope_all`: authorization rules restrict subscriptions, so that every resource
+    has a scope."""
     return translator_of(
-        settings, federation.service, lambda: federation, federation.left_out, scope_all=scope_all
+        settings,
+        federation.service,
+        lambda: federation,
+        federation.left_out,
+        configuration,
+        scope_all=scope_all,
     )
 
 
@@ -86,10 +99,11 @@ def translator_of(
     find: Find,
     services: Callable[[], Iterable[Service]],
     left_out: LeftOut,
+    configuration: Configuration = unrestricted,
     *,
     scope_all: bool = False,
 ) -> Translator:
-    """Of services by identity, of all in the scope, and of what leaves a service out."""
+    """Of services by identity, of all in the scope, of what leaves a service out, and of xDS servers."""
     return Translator(
         find,
         cluster_domain=settings.cluster_domain,
@@ -99,6 +113,7 @@ def translator_of(
         services=services,
         listen=Addresses(settings.envoy.listen, settings.envoy.gateway_listen),
         left_out=left_out,
+        configuration=configuration,
         system_ca_file=settings.envoy.system_ca_file,
     )
 

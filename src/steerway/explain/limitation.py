@@ -20,6 +20,7 @@ from steerway.catalog.model.policy import (
     Retry,
 )
 from steerway.catalog.model.route import Match, MatchType, Rule, Table, Unapplied
+from steerway.catalog.model.security import ServerConfiguration, TlsMode
 from steerway.catalog.routing.rule import STATUS_CODES
 from steerway.catalog.service import connection
 from steerway.translate import destination
@@ -27,6 +28,7 @@ from steerway.translate.client.capability import HEADER_MATCHES, Feature, Restri
 from steerway.translate.client.client import CURRENT, Client
 from steerway.translate.client.library import Library
 from steerway.translate.client.limit import Limit, merged, missing, restricted
+from steerway.translate.client.metadata import CERTIFICATE_PROVIDER
 from steerway.translate.destination import Destination, Find, Share
 from steerway.translate.envoy import match as envoy_match
 from steerway.translate.grpc import route
@@ -125,7 +127,34 @@ def of_endpoints(service: Service, port: Port, client: Client) -> tuple[str, ...
         # DNS gives one endpoint: there is nothing to choose.
         limits = [*missing(client, Feature.EXTERNAL_NAME), *_of_use(port.policy, client)]
         return _sentences(limits)
-    return _sentences(_of_choice(port.policy, client))
+    # Envoys are refused the connection; see `connection.refusal`.
+    secured = port.mtls.mode is not TlsMode.OFF and client.is_grpc
+    tls = missing(client, Feature.SERVER_TLS) if secured else ()
+    return _sentences([*tls, *_of_choice(port.policy, client)])
+
+
+def of_bootstrap(port: Port) -> tuple[str, ...]:
+    """About calls to a port of clients whose bootstrap has no certificate provider."""
+    if port.mtls.mode is TlsMode.OFF:
+        return ()
+    return (
+        f"the bootstrap of the client has no certificate provider {CERTIFICATE_PROVIDER!r}: connections are in"
+        f" plaintext, which servers with TLS refuse ({port.mtls.origin})",
+    )
+
+
+def of_server(configuration: ServerConfiguration, client: Client) -> tuple[str, ...]:
+    """About the authorization of calls at servers of a library."""
+    rules = configuration.authorization
+    enforced = (*rules.deny, *(rules.allow or ()))
+    audited = (*rules.audit_deny, *(rules.audit_allow or ()))
+    limits = [*missing(client, Feature.RBAC)] if rules.enforces else []
+    if rules.audit_deny or rules.audit_allow is not None:
+        limits += missing(client, Feature.AUDIT)
+    identified = any(rule.principals is not None for rule in (*enforced, *audited))
+    if configuration.tls is TlsMode.PERMISSIVE and identified:
+        limits += restricted(client, Restriction.UNASKED_IDENTITY)
+    return _sentences(limits)
 
 
 def _sentences(limits: Iterable[Limit]) -> tuple[str, ...]:

@@ -12,7 +12,7 @@ from steerway.catalog.locality.client_locality import PodLocality
 from steerway.catalog.locality.pod_index import address_of
 from steerway.inventory import workload as workloads
 from steerway.inventory.workload import Workload
-from steerway.translate.client.audience import decode
+from steerway.translate.client.audience import Audience, decode, unlocated
 from steerway.translate.client.client import Client
 from steerway.translate.client.node import claimed_id, client_of
 
@@ -50,6 +50,8 @@ class WorkloadClients:
     nodes: Counter[str] = field(default_factory=Counter)
     clients: Counter[Client] = field(default_factory=Counter)
     zones: Counter[str] = field(default_factory=Counter)
+    kinds: Counter[tuple[Client, Audience]] = field(default_factory=Counter)
+    """Libraries with their audiences without a locality: clients with the same limitations."""
     limitations: object = None
     """Kept by `client_rows`."""
 
@@ -59,6 +61,7 @@ class WorkloadClients:
         _add(self.nodes, stream.node_id, number)
         _add(self.clients, stream.client, number)
         _add(self.zones, stream.zone, number)
+        _add(self.kinds, (stream.client, unlocated(decode(stream.audience))), number)
 
 
 class ClientIndex:

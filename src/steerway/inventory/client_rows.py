@@ -11,7 +11,7 @@ from steerway.inventory.client_index import ClientIndex, ClientStream, WorkloadC
 from steerway.inventory.engine_view import GroupView, StreamView
 from steerway.inventory.row.client import ClientRow, NodeRow
 from steerway.inventory.subscription_table import Subscription, worst
-from steerway.translate.client.audience import decode
+from steerway.translate.client.audience import Audience, decode, unlocated
 from steerway.translate.client.client import Client
 from steerway.translate.client.node import client_of
 from steerway.translate.xds import type_url
@@ -51,7 +51,7 @@ class _Limitations(NamedTuple):
 
     subscriptions: Mapping[str, Subscription]
     subscribers: Subscribers
-    clients: frozenset[Client]
+    kinds: frozenset[tuple[Client, Audience]]
     number: int
 
 
@@ -59,21 +59,21 @@ def _count_limitations(
     clients: WorkloadClients, subscriptions: Mapping[str, Subscription], subscribers: Subscribers
 ) -> int:
     """Kept as long as nothing of which they follow changes."""
-    kept, libraries = clients.limitations, frozenset(clients.clients.copy())
+    kept, kinds = clients.limitations, frozenset(clients.kinds.copy())
     if (
         isinstance(kept, _Limitations)
         and kept.subscriptions is subscriptions
         and kept.subscribers is subscribers
-        and kept.clients == libraries
+        and kept.kinds == kinds
     ):
         return kept.number
     subscribed = sorted({name for subscription in subscriptions.values() for name in subscription.subscribed})
     sentences = {
         sentence
-        for client in libraries
-        for sentence in subscribers.limitations_of(client, clients.namespace, subscribed)
+        for client, audience in kinds
+        for sentence in subscribers.limitations_of(client, audience, subscribed)
     }
-    clients.limitations = _Limitations(subscriptions, subscribers, libraries, len(sentences))
+    clients.limitations = _Limitations(subscriptions, subscribers, kinds, len(sentences))
     return len(sentences)
 
 
@@ -139,14 +139,14 @@ class NodeDetails:
     def _of_names(self, stream: StreamView, domain: str) -> tuple[Set[str], Set[str]]:
         """The services and the limitations of a stream."""
         subscribed = tuple((part.type_url, name) for part in stream.subscriptions for name in part.names)
-        key = client_of(stream.node), decode(stream.audience).namespace, subscribed
+        key = client_of(stream.node), unlocated(decode(stream.audience)), subscribed
         if key not in self._by_names:
             limitations = self._subscribers.limitations_of(*key)
-            self._by_names[key] = services_of(subscribed, key[1], domain), set(limitations)
+            self._by_names[key] = services_of(subscribed, key[1].namespace, domain), set(limitations)
         return self._by_names[key]
 
 
-_Names = tuple[Client, str, tuple[tuple[str, str], ...]]
+_Names = tuple[Client, Audience, tuple[tuple[str, str], ...]]
 _COMPLETED = ("services", "limitations", "nack", "age_seconds")
 
 

@@ -62,7 +62,9 @@ def admin_view(
         locality=classifier.pod,
         identity=admission.identity,
         render=to_json,
-        subscribers=lambda: Subscribers(federation.peek, settings.cluster_domain, federation.ids()),
+        subscribers=lambda: Subscribers(
+            federation.peek, settings.cluster_domain, federation.ids(), local.server_configuration
+        ),
         explain=lambda parameters: explainer.explain(Question(**parameters)),
         service_count=lambda: len(federation.ids()),
         inventory=inventory,

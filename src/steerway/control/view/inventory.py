@@ -43,7 +43,7 @@ def make_inventory(
         table,
         problems,
         classifier.pod,
-        lambda: Subscribers(federation.peek, domain, federation.ids()),
+        lambda: Subscribers(federation.peek, domain, federation.ids(), local.server_configuration),
         domain,
     )
 

@@ -236,6 +236,11 @@ def at_locality(
     return audience._replace(zone=zone or UNKNOWN if node else zone, node=node)
 
 
+def unlocated(audience: Audience) -> Audience:
+    """The same without zone, node and bucket."""
+    return audience._replace(zone="", node="", bucket=_UNDIVIDED)
+
+
 def is_namespace(text: str) -> bool:
     """Whether it can be the name of a namespace, and so a part of an audience."""
     return _LABEL.fullmatch(text) is not None

@@ -252,6 +252,11 @@ class Restriction(enum.Enum):
     LOAD_REPORT_LEAK = Defect(
         (_NODE,), before=(1, 13)
     )  # grpc-node 2892: a timer for each stream of load reports.
+    UNASKED_IDENTITY = Defect(  # grpc-go 1.85 asks for a certificate only where it requires one.
+        (_GO,),
+        "{client} servers do not ask clients for a certificate with tls.mode Permissive: rules with `from` match no"
+        " call",
+    )
     KEEPS_WITHDRAWN = Defect((_JAVA,))
     """grpc-java 1.85 acknowledges an assignment without endpoints and calls the old ones; new channels fail at once."""
     MISSES_RETURN = Defect((_NODE,))
