@@ -36,22 +36,31 @@ class Certified:
 
 
 class Authority:
-    """A certificate authority, valid until now + `end`. Each one has a key of its own; two may have the same name."""
+    """A certificate authority, valid until now + `end`: a root, or an intermediate of `issuer`. Each one has a key of
+    its own; two may have the same name."""
 
-    def __init__(self, name: str = "test authority", end: timedelta = _DAY) -> None:
+    def __init__(
+        self, name: str = "test authority", end: timedelta = _DAY, issuer: "Authority | None" = None
+    ) -> None:
         self._key = ec.generate_private_key(ec.SECP256R1())
         self._name = _name(name)
+        signer = issuer or self
         public = self._key.public_key()
         certificate = (
-            _builder(self._name, self._name, -_DAY, end)
+            _builder(self._name, signer._name, -_DAY, end)
             .public_key(public)
             .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
             .add_extension(x509.SubjectKeyIdentifier.from_public_key(public), critical=False)
+            .add_extension(
+                x509.AuthorityKeyIdentifier.from_issuer_public_key(signer._key.public_key()), critical=False
+            )
             .add_extension(_SIGNS_CERTIFICATES, critical=True)
-            .sign(self._key, hashes.SHA256())
+            .sign(signer._key, hashes.SHA256())
         )
         self.certificate = certificate.public_bytes(serialization.Encoding.PEM)
         """PEM."""
+        self.chain = self.certificate + issuer.chain if issuer else b""
+        """The intermediates from this one up to the root, which is not in it. PEM."""
 
     def issue(
         self,
@@ -63,7 +72,8 @@ class Authority:
         subject: str = "test",
         organization: str = "",
     ) -> Certified:
-        """A certificate for these names (DNS names, addresses, URIs), valid from now + `begin` to now + `end`.
+        """A certificate for these names (DNS names, addresses, URIs), valid from now + `begin` to now + `end`, followed
+        by the intermediates.
 
         Kubernetes reads a client's user from `subject` (the common name) and its group from `organization`.
         """
@@ -85,7 +95,7 @@ class Authority:
             alternatives = x509.SubjectAlternativeName([_general_name(name) for name in names])
             builder = builder.add_extension(alternatives, critical=False)
         certificate = builder.sign(self._key, hashes.SHA256())
-        return Certified(certificate.public_bytes(serialization.Encoding.PEM), key_pem(key))
+        return Certified(certificate.public_bytes(serialization.Encoding.PEM) + self.chain, key_pem(key))
 
 
 def key_pem(key: Key, password: bytes | None = None) -> bytes:

@@ -85,11 +85,18 @@ class Client:
         self._channels: dict[str, Channel] = {}
         self._read = 0
 
-    def dial(self, target: str, idle_seconds: float = 0.0) -> "Channel":
-        """A new channel; it goes idle after `idle_seconds` without a call (0: never)."""
+    def dial(self, target: str, idle_seconds: float = 0.0, xds_credentials: bool = False) -> "Channel":
+        """A new channel; it goes idle after `idle_seconds` without a call (0: never). With `xds_credentials` it has the
+        credentials of the Cluster, plaintext where that has none."""
         name = str(len(self._channels))
         channel = self._channels[name] = Channel(self, name, target)
-        self.send(do="dial", channel=name, target=target, idle_seconds=idle_seconds)
+        self.send(
+            do="dial",
+            channel=name,
+            target=target,
+            idle_seconds=idle_seconds,
+            xds_credentials=xds_credentials,
+        )
         return channel
 
     def send(self, **command: object) -> None:

@@ -12,9 +12,12 @@ from typing import Any, Self
 
 import grpc
 import grpc.aio
+import grpc.experimental
 
 _METHOD = "/steerway.test.Backend/Name"
 _DEADLINE_SECONDS = 20.0
+_XDS_CREDENTIALS = grpc.xds_channel_credentials(grpc.experimental.insecure_channel_credentials())
+"""Those of the Cluster, plaintext where it has none."""
 
 
 def write_line(**line: object) -> None:
@@ -45,7 +48,7 @@ class Request:
 class Channel:
     """One channel and its load."""
 
-    def __init__(self, name: str, target: str, idle_seconds: float) -> None:
+    def __init__(self, name: str, target: str, idle_seconds: float, xds_credentials: bool) -> None:
         options: list[tuple[str, Any]] = [
             ("grpc.use_local_subchannel_pool", 1),  # else channels to the same backends share connections
             ("grpc.enable_http_proxy", 0),
@@ -53,7 +56,11 @@ class Channel:
         if idle_seconds:
             options.append(("grpc.client_idle_timeout_ms", round(idle_seconds * 1000)))
         self._name = name
-        self._channel = grpc.aio.insecure_channel(target, options=options)
+        self._channel = (
+            grpc.aio.secure_channel(target, _XDS_CREDENTIALS, options=options)
+            if xds_credentials
+            else grpc.aio.insecure_channel(target, options=options)
+        )
         self._methods: dict[str, grpc.aio.UnaryUnaryMultiCallable] = {}
         self._sending = False
         self._load: asyncio.Task[None] | None = None
@@ -130,7 +137,8 @@ async def main() -> None:
         name, id, count = command["channel"], command.get("id", 0), command.get("count", 0)
         match command["do"]:
             case "dial":
-                channels[name] = Channel(name, command["target"], command["idle_seconds"])
+                target, idle_seconds = command["target"], command["idle_seconds"]
+                channels[name] = Channel(name, target, idle_seconds, command.get("xds_credentials", False))
             case "start":
                 channels[name].start(command["rate"], Request.of(command))
             case "call":

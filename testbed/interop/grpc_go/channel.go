@@ -9,7 +9,9 @@ import (
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/connectivity"
+	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/credentials/insecure"
+	xdscredentials "google.golang.org/grpc/credentials/xds"
 	"google.golang.org/grpc/metadata"
 	"google.golang.org/grpc/status"
 	_ "google.golang.org/grpc/xds" // the xds:/// scheme
@@ -43,9 +45,13 @@ type channel struct {
 	end        chan struct{}
 }
 
-func dial(name, target string, idleSeconds float64, out *output) (*channel, error) {
+func dial(name, target string, idleSeconds float64, xdsCredentials bool, out *output) (*channel, error) {
+	transport, err := clientCredentials(xdsCredentials)
+	if err != nil {
+		return nil, err
+	}
 	connection, err := grpc.NewClient(target,
-		grpc.WithTransportCredentials(insecure.NewCredentials()),
+		grpc.WithTransportCredentials(transport),
 		grpc.WithDefaultCallOptions(grpc.ForceCodec(bytesCodec{})),
 		grpc.WithIdleTimeout(time.Duration(idleSeconds*float64(time.Second))),
 		grpc.WithNoProxy(),
@@ -56,6 +62,14 @@ func dial(name, target string, idleSeconds float64, out *output) (*channel, erro
 	c := &channel{name: name, connection: connection, out: out}
 	go c.reportStates()
 	return c, nil
+}
+
+// clientCredentials are those of the Cluster, plaintext where it has none, or plaintext in any case.
+func clientCredentials(xds bool) (credentials.TransportCredentials, error) {
+	if !xds {
+		return insecure.NewCredentials(), nil
+	}
+	return xdscredentials.NewClientCredentials(xdscredentials.ClientOptions{FallbackCreds: insecure.NewCredentials()})
 }
 
 func (c *channel) reportStates() {

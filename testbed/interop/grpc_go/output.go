@@ -28,6 +28,25 @@ type done struct {
 	Done    int    `json:"done"`
 }
 
+// serving is the status that a server has changed to, with the reason where it does not serve.
+type serving struct {
+	Server  string `json:"server"`
+	Serving bool   `json:"serving"`
+	Error   string `json:"error"`
+}
+
+// blocked is the number of calls that a server lets wait.
+type blocked struct {
+	Server  string `json:"server"`
+	Blocked int    `json:"blocked"`
+}
+
+// closed reports that no call is left in a server.
+type closed struct {
+	Server string `json:"server"`
+	Closed bool   `json:"closed"`
+}
+
 // output writes whole lines from many goroutines.
 type output struct {
 	mutex   sync.Mutex

@@ -1,12 +1,8 @@
 'use strict';
 
 const grpc = require('@grpc/grpc-js');
-
-const write = (line) => process.stdout.write(`${JSON.stringify(line)}\n`);
-
-/** Messages are bytes as they are: no generated code is needed. */
-const asBytes = (text) => Buffer.from(text);
-const asText = (bytes) => bytes.toString();
+const xds = require('@grpc/grpc-js-xds');
+const { asBytes, asText, write } = require('./output');
 
 /** Metadata that is text; several values of a name are joined by commas. */
 function joined(metadata) {
@@ -16,14 +12,17 @@ function joined(metadata) {
 
 /** One channel and its load. */
 class Channel {
-  constructor(name, target, idleSeconds) {
+  /** `xdsCredentials`: with the credentials of the Cluster, plaintext where it has none. */
+  constructor(name, target, idleSeconds, xdsCredentials) {
     this.name = name;
+    const plaintext = grpc.credentials.createInsecure();
+    const credentials = xdsCredentials ? new xds.XdsChannelCredentials(plaintext) : plaintext;
     const options = {
       'grpc.use_local_subchannel_pool': 1, // else channels to the same backends share connections
       'grpc.enable_http_proxy': 0,
       'grpc.client_idle_timeout_ms': idleSeconds ? Math.round(idleSeconds * 1000) : 2 ** 31 - 1,
     };
-    this.client = new grpc.Client(target, grpc.credentials.createInsecure(), options);
+    this.client = new grpc.Client(target, credentials, options);
     this.reportState();
   }
 

@@ -1,18 +1,20 @@
 'use strict';
 
 /**
- * A grpc-js client that runs the commands on its standard input: those of testbed/interop/grpc_go/main.go, with the same
- * lines as output. The bootstrap file is read by grpc-js-xds itself, from GRPC_XDS_BOOTSTRAP.
+ * A grpc-js client, and a server, that runs the commands on its standard input: those of testbed/interop/grpc_go/main.go,
+ * with the same lines as output. The bootstrap file is read by grpc-js-xds itself, from GRPC_XDS_BOOTSTRAP.
  */
 
 const readline = require('node:readline');
 const xds = require('@grpc/grpc-js-xds');
 const { Channel } = require('./channel');
+const { Server } = require('./server');
 
 const METHOD = '/steerway.test.Backend/Name';
 const DEADLINE_SECONDS = 20;
 
 const channels = new Map();
+const servers = new Map();
 
 /** Run one command; fields that it lacks have these defaults. */
 function run(line) {
@@ -23,8 +25,13 @@ function run(line) {
     deadline_seconds: DEADLINE_SECONDS,
     ...JSON.parse(line),
   };
+  if (command.server !== undefined) {
+    runServer(command);
+    return;
+  }
   if (command.do === 'dial') {
-    channels.set(command.channel, new Channel(command.channel, command.target, command.idle_seconds));
+    const { target, idle_seconds: idleSeconds, xds_credentials: xdsCredentials } = command;
+    channels.set(command.channel, new Channel(command.channel, target, idleSeconds, xdsCredentials));
     return;
   }
   const channel = channels.get(command.channel);
@@ -53,6 +60,23 @@ function run(line) {
       break;
     default:
       throw new Error(`command ${line}: unknown`);
+  }
+}
+
+/** Run a command of a server. */
+function runServer(command) {
+  switch (command.do) {
+    case 'serve':
+      servers.set(command.server, new Server(command.server, command.address));
+      break;
+    case 'release':
+      servers.get(command.server).release();
+      break;
+    case 'close':
+      servers.get(command.server).close();
+      break;
+    default:
+      throw new Error(`command ${command.do}: unknown`);
   }
 }
 

@@ -41,11 +41,7 @@ record Call(String method, Map<String, String> metadata, double deadlineSeconds)
 
   /** Begins the call and returns; {@code end} runs when it is over, on a thread of the channel. */
   void begin(ManagedChannel channel, byte[] message, End end) {
-    MethodDescriptor<byte[], byte[]> descriptor =
-        MethodDescriptor.newBuilder(BYTES, BYTES)
-            .setType(MethodDescriptor.MethodType.UNARY)
-            .setFullMethodName(method.substring(1))
-            .build();
+    MethodDescriptor<byte[], byte[]> descriptor = descriptor(method.substring(1));
     CallOptions options =
         CallOptions.DEFAULT.withDeadlineAfter((long) (deadlineSeconds * 1e9), TimeUnit.NANOSECONDS);
     ClientCall<byte[], byte[]> call = channel.newCall(descriptor, options);
@@ -55,13 +51,21 @@ record Call(String method, Map<String, String> metadata, double deadlineSeconds)
     call.halfClose();
   }
 
+  /** {@code method} is SERVICE/METHOD. */
+  static MethodDescriptor<byte[], byte[]> descriptor(String method) {
+    return MethodDescriptor.newBuilder(BYTES, BYTES)
+        .setType(MethodDescriptor.MethodType.UNARY)
+        .setFullMethodName(method)
+        .build();
+  }
+
   private Metadata headers() {
     Metadata headers = new Metadata();
     metadata.forEach((name, value) -> headers.put(key(name), value));
     return headers;
   }
 
-  private static Metadata.Key<String> key(String name) {
+  static Metadata.Key<String> key(String name) {
     return Metadata.Key.of(name, Metadata.ASCII_STRING_MARSHALLER);
   }
 

@@ -1,7 +1,9 @@
+import io.grpc.ChannelCredentials;
 import io.grpc.ConnectivityState;
 import io.grpc.Grpc;
 import io.grpc.InsecureChannelCredentials;
 import io.grpc.ManagedChannel;
+import io.grpc.xds.XdsChannelCredentials;
 import java.nio.charset.StandardCharsets;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Phaser;
@@ -19,11 +21,13 @@ final class Channel {
   private ScheduledExecutorService clock;
   private Phaser load;
 
-  Channel(String name, String target, double idleSeconds, Output output) {
+  /** {@code xds}: with the credentials of the Cluster, plaintext where it has none. */
+  Channel(String name, String target, double idleSeconds, boolean xds, Output output) {
     this.name = name;
     this.output = output;
-    var builder =
-        Grpc.newChannelBuilder(target, InsecureChannelCredentials.create()).proxyDetector(address -> null);
+    ChannelCredentials plaintext = InsecureChannelCredentials.create();
+    ChannelCredentials credentials = xds ? XdsChannelCredentials.create(plaintext) : plaintext;
+    var builder = Grpc.newChannelBuilder(target, credentials).proxyDetector(address -> null);
     if (idleSeconds > 0) {
       builder.idleTimeout((long) (idleSeconds * 1e9), TimeUnit.NANOSECONDS);
     } else {

@@ -8,8 +8,8 @@ import java.util.HashMap;
 import java.util.Map;
 
 /**
- * A grpc-java client that runs the commands on its standard input: those of testbed/interop/grpc_go/main.go, with the
- * same lines as output. The bootstrap file is read by grpc-xds itself, from GRPC_XDS_BOOTSTRAP.
+ * A grpc-java client, and a server, that runs the commands on its standard input: those of
+ * testbed/interop/grpc_go/main.go, with the same lines as output. The bootstrap file is read by grpc-xds itself, from GRPC_XDS_BOOTSTRAP.
  */
 final class Client {
   private static final String METHOD = "steerway.test.Backend/Name";
@@ -23,11 +23,16 @@ final class Client {
     String action = "";
 
     String channel = "";
+    String server = "";
+    String address = "";
     int id;
     String target = "";
 
     @SerializedName("idle_seconds")
     double idleSeconds;
+
+    @SerializedName("xds_credentials")
+    boolean xdsCredentials;
 
     int count;
     double rate;
@@ -42,12 +47,19 @@ final class Client {
     Gson gson = new Gson();
     Output output = new Output(gson);
     Map<String, Channel> channels = new HashMap<>();
+    Map<String, XdsServer> servers = new HashMap<>();
     BufferedReader lines = new BufferedReader(new InputStreamReader(System.in, StandardCharsets.UTF_8));
     for (String line = lines.readLine(); line != null; line = lines.readLine()) {
       Command command = gson.fromJson(line, Command.class);
+      if (!command.server.isEmpty()) {
+        runServer(servers, command, output);
+        continue;
+      }
       if (command.action.equals("dial")) {
         channels.put(
-            command.channel, new Channel(command.channel, command.target, command.idleSeconds, output));
+            command.channel,
+            new Channel(
+                command.channel, command.target, command.idleSeconds, command.xdsCredentials, output));
         continue;
       }
       Channel known = channels.get(command.channel);
@@ -66,6 +78,15 @@ final class Client {
       case "gather" -> channel.gather(command.id, command.count, call);
       case "start" -> channel.start(command.rate, call);
       case "stop" -> channel.stop(command.id);
+      default -> throw new IllegalArgumentException("unknown command " + command.action);
+    }
+  }
+
+  private static void runServer(Map<String, XdsServer> servers, Command command, Output output) {
+    switch (command.action) {
+      case "serve" -> servers.put(command.server, new XdsServer(command.server, command.address, output));
+      case "release" -> servers.get(command.server).release();
+      case "close" -> servers.get(command.server).close();
       default -> throw new IllegalArgumentException("unknown command " + command.action);
     }
   }

@@ -31,6 +31,21 @@ final class Output {
     write(Map.of("channel", channel, "done", id));
   }
 
+  /** The status that a server has changed to, with the reason where it does not serve. */
+  void serving(String server, boolean serving, String error) {
+    write(Map.of("server", server, "serving", serving, "error", error));
+  }
+
+  /** The number of calls that a server lets wait. */
+  void blocked(String server, int blocked) {
+    write(Map.of("server", server, "blocked", blocked));
+  }
+
+  /** No call is left in the server. */
+  void closed(String server) {
+    write(Map.of("server", server, "closed", true));
+  }
+
   private synchronized void write(Map<String, Object> line) {
     lines.println(gson.toJson(line));
   }
