@@ -33,7 +33,7 @@ BROKEN = (
         ("rules", 0, "headers", 0),
     ),
     Broken(
-        "servers do not see this header",
+        "servers do not see this header as it is",
         _header("grpc-timeout", value="a"),
         _header("grpc", value="a"),
         ("rules", 0, "headers", 0),

@@ -154,9 +154,13 @@ RULES: tuple[Rule, ...] = (
     ),
     Rule(
         Header,
-        f"!self.name.startsWith('grpc-') && !(self.name in {list(_UNSEEN)})",
-        "servers do not see this header",
-        lambda header: not header.name.startswith("grpc-") and header.name not in _UNSEEN,
+        f"!self.name.startsWith('grpc-') && !self.name.endsWith('-bin') && !(self.name in {list(_UNSEEN)})",
+        "servers do not see this header as it is",
+        lambda header: (
+            not header.name.startswith("grpc-")
+            and not header.name.endswith("-bin")
+            and header.name not in _UNSEEN
+        ),
     ),
     Rule(
         AuthorizationRule,
