@@ -4,10 +4,10 @@ namespace, or the namespace itself.
 Source: Gateway API, GEP-713 (PolicyConditionReason). A limitation is about servers, which Envoys are not.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from steerway.catalog.model.identity import ServiceId
-from steerway.catalog.routing.attachment import rank
+from steerway.catalog.security import precedence
 from steerway.sources.objects.core import ObjectKey
 from steerway.sources.policy.authorization_policy import AuthorizationPolicy
 from steerway.sources.policy.server_policy import ServerPolicy, ServerTarget
@@ -29,8 +29,12 @@ from steerway.translate.client.capability import Feature
 from steerway.translate.client.client import CURRENT
 
 OfServers = ServerPolicy | AuthorizationPolicy
-PARTS = ("tls", "authorization")
-"""Of a ServerPolicy: each is that of one policy as a whole."""
+_PARTS: Mapping[str, Callable[[ServerPolicy], object]] = {
+    "tls": precedence.tls_of,
+    "authorization.default": precedence.default_of,
+    "authorization.unsupported": precedence.unsupported_of,
+}
+"""Of a ServerPolicy: each counts on its own."""
 
 
 def evaluate(policy: OfServers, resolver: ReferenceResolver) -> tuple[TargetStatus, ...]:
@@ -78,12 +82,9 @@ def _conflict(policy: OfServers, ref: ServerTarget | None, resolver: ReferenceRe
     """Whether an older ServerPolicy has the same parts for the same target. AuthorizationPolicies count together."""
     if isinstance(policy, AuthorizationPolicy):
         return None
-    lost = {
-        part: winner
-        for part in PARTS
-        if getattr(policy.spec, part) is not None
-        and (winner := _winner(part, ref, policy, resolver)).key != policy.key
-    }
+    given = [part for part, value in _PARTS.items() if value(policy) is not None]
+    winners = {part: _winner(part, ref, policy, resolver) for part in given}
+    lost = {part: winner for part, winner in winners.items() if winner.key != policy.key}
     if not lost:
         return None
     message = listed(
@@ -91,7 +92,7 @@ def _conflict(policy: OfServers, ref: ServerTarget | None, resolver: ReferenceRe
         for part, winner in lost.items()
     )
     hint = listed(f"remove {part} from one of them" for part in lost)
-    if len(lost) < sum(getattr(policy.spec, part) is not None for part in PARTS):
+    if len(lost) < len(given):
         return Condition(ACCEPTED, True, "Accepted", message, hint)
     return Condition(ACCEPTED, False, "Conflicted", message, hint)
 
@@ -99,17 +100,11 @@ def _conflict(policy: OfServers, ref: ServerTarget | None, resolver: ReferenceRe
 def _winner(
     part: str, ref: ServerTarget | None, policy: ServerPolicy, resolver: ReferenceResolver
 ) -> ServerPolicy:
-    rivals = (
-        rival
-        for rival in resolver.attachments.server_policies(resolver.get, policy.metadata.namespace)
-        if getattr(rival.spec, part) is not None and _has_target(rival, ref)
-    )
-    return min(rivals, key=rank, default=policy)
-
-
-def _has_target(policy: ServerPolicy, ref: ServerTarget | None) -> bool:
-    targets = policy.spec.target_refs
-    return targets is None if ref is None else ref in (targets or ())
+    target = ("", "") if ref is None else (ref.name, ref.section_name or "")
+    rivals = resolver.attachments.server_policies(resolver.get, policy.metadata.namespace)
+    value = _PARTS[part]
+    having = (rival for rival in rivals if precedence.is_on(rival, *target) and value(rival) is not None)
+    return next(having, policy)
 
 
 def _replaced(policy: ServerPolicy, ref: ServerTarget, resolver: ReferenceResolver) -> Iterator[Condition]:
