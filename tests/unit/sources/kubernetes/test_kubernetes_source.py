@@ -59,7 +59,7 @@ def slice_(name: str, addresses: list[str]) -> dict[str, Any]:
     }
 
 
-KINDS = 9
+KINDS = 11
 """Kinds that are followed with places and policies, in all namespaces."""
 
 
