@@ -1,4 +1,4 @@
-"""Requests that do not match the cluster stay pending, with an Event; the API server decides who signs."""
+"""Requests that do not match the cluster stay pending, with an Event; a missing permission is named."""
 
 import base64
 from typing import Any

@@ -122,15 +122,15 @@ def brought_ca(now: datetime = START) -> Authority:
 
 
 def test_a_brought_ca_is_used_and_followed() -> None:
-    one, two = brought_ca(), brought_ca()
-    state = advanced(None, START, PERIODS, frozenset(), one)
-    assert state.authority == one
-    renewed = replace(one, issuer=two.issuer)
+    former, other_ca = brought_ca(), brought_ca()
+    state = advanced(None, START, PERIODS, frozenset(), former)
+    assert state.authority == former
+    renewed = replace(former, issuer=other_ca.issuer)
     assert advanced(state, START, PERIODS, pem(state), renewed).authority == renewed
-    other = advanced(state, START + DAY, PERIODS, pem(state), two)
-    assert (other.authority, other.upcoming) == (one, two)
-    published = advanced(other, START + DAY, PERIODS, pem(other), two)
-    assert advanced(published, START + DAY + HOUR, PERIODS, pem(other), two).authority == two
+    other = advanced(state, START + DAY, PERIODS, pem(state), other_ca)
+    assert (other.authority, other.upcoming) == (former, other_ca)
+    published = advanced(other, START + DAY, PERIODS, pem(other), other_ca)
+    assert advanced(published, START + DAY + HOUR, PERIODS, pem(other), other_ca).authority == other_ca
 
 
 def test_a_ca_of_its_own_replaces_one_that_is_no_longer_brought() -> None:
