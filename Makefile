@@ -35,7 +35,7 @@ SBOM := build/sbom
 DOCS := build/docs-venv
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help demo test test-long test-lane-1 test-lane-2 test-lane-3 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-start bench-policy bench-moves bench-files bench-viewers bench-hostile bench-soak mutants settings-doc capability-doc chart docs audit sbom cluster cluster-stop debian constraints wheel sdist wheel-check sdist-check version notes rootfs image lowest clean tools
+.PHONY: help demo test test-long test-lane-1 test-lane-2 test-lane-3 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-start bench-policy bench-moves bench-files bench-viewers bench-hostile bench-signer bench-soak mutants settings-doc capability-doc chart docs audit sbom cluster cluster-stop debian constraints wheel sdist wheel-check sdist-check version notes rootfs image lowest clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -236,6 +236,9 @@ bench-cluster: build debian ## steerway on a real Kubernetes API server: latency
 
 bench-start: build ## Size, start and memory of a replica at 1,000 Services (a minute; ARGS='before=PYTHON after=PYTHON' compares environments)
 	$(BIN)/python -m bench.start $(ARGS)
+
+bench-signer: build debian ## Latency and CPU of workload certificates on a real Kubernetes API server (a minute; needs Go once)
+	$(BIN)/python -m bench.signer $(ARGS)
 
 bench-policy: build ## What policies cost, and how even and calm subsets are (minutes; needs nothing else)
 	$(BIN)/python -m bench.policy $(ARGS)

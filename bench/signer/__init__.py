@@ -1,0 +1,1 @@
+"""What certificates of workloads cost: `steerway signer` on a real API server."""
