@@ -13,6 +13,7 @@ from steerway.certificate.pair import UnusableError
 from steerway.signer.csr import SubjectKey, public_key
 from steerway.signer.pod import LivePod
 from steerway.sources.objects.certificate_request import PodCertificateRequest
+from steerway.text import bounded
 
 # Reasons of conditions that are known to clients (PodCertificateRequest v1).
 _UNSUPPORTED_KEY = "UnsupportedKeyType"
@@ -48,7 +49,7 @@ class Objects:
 def admitted(request: PodCertificateRequest) -> SubjectKey | Denied:
     """The key to certify, or why the request can never get a certificate."""
     if request.spec.annotations:
-        keys = ", ".join(sorted(request.spec.annotations))
+        keys = bounded(", ".join(sorted(request.spec.annotations)))
         return Denied(
             _ANNOTATIONS, f"userAnnotations are not supported: remove {keys} from the podCertificate volume"
         )

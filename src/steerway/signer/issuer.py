@@ -177,15 +177,22 @@ class Issuer:
             return
         where = f"signer {self._signer_name}"
         problem = problem_of(where, error, self._rule, client.server)
-        if status == HTTPStatus.UNPROCESSABLE_ENTITY and "not permitted" in str(error):
-            # A missing permission to sign is no 403 (PodCertificateRequest v1).
-            problem = Problem(where, str(error), f"grant it: add {self._rule}")
+        if status == HTTPStatus.UNPROCESSABLE_ENTITY:
+            problem = Problem(where, str(error), self._refusal_hint(str(error)))
         if problem != self.problem:
             log.warning(
                 "identity_not_issued", **_about(entry.request), reason=problem.reason, hint=problem.hint
             )
         self.problem = problem
         self._postpone(entry, "failed")
+
+    def _refusal_hint(self, refusal: str) -> str:
+        """For an answer that the API server does not accept (PodCertificateRequest v1)."""
+        if "not permitted" in refusal:  # a missing permission to sign is no 403
+            return f"grant it: add {self._rule}"
+        if "current time" in refusal:
+            return "correct the clock of this host, which differs from that of the API server by minutes"
+        return "nothing to do if another replica has answered; it is tried again"
 
     def _finish(self, entry: Entry, result: str) -> None:
         self._backlog.answer(entry)
