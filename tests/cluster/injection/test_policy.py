@@ -2,6 +2,9 @@
 
 import json
 
+from steerway.config.section.security.identity import DEFAULT_SIGNER
+from steerway.injection.options import CERTIFICATES_PATH
+from steerway.injection.pod import CERTIFICATES_VOLUME
 from testbed.cluster.namespace import Namespace
 from testbed.manifest import Manifest
 from testbed.process.deadline import until
@@ -31,6 +34,43 @@ def test_pods_are_injected_by_label(mesh: Mesh, namespace: Namespace, create: Cr
     )
     assert [volume for volume in pod["spec"].get("volumes", []) if volume["name"] == "steerway"] == []
     _mounts_what_the_config_map_names(mesh, namespace)
+
+
+def test_certificates_are_mounted_once(mesh: Mesh, namespace: Namespace) -> None:
+    """With the ConfigMap for them, though the policy runs again; a mount in the way excludes a container."""
+    mesh.install("policy/policy.yaml", "policy/certificates.yaml")
+    label(namespace, "enabled")
+    until(lambda: _volumes(_created(mesh, namespace), CERTIFICATES_VOLUME), "the volume")
+    pod = _created(mesh, namespace)
+    (volume,) = _volumes(pod, CERTIFICATES_VOLUME)
+    assert volume["projected"]["sources"] == [
+        {
+            "podCertificate": {
+                "signerName": DEFAULT_SIGNER,
+                "keyType": "ECDSAP256",
+                "keyPath": "tls.key",
+                "certificateChainPath": "tls.crt",
+            }
+        },
+        {"clusterTrustBundle": {"signerName": DEFAULT_SIGNER, "labelSelector": {}, "path": "ca.crt"}},
+    ]
+    for container in (*pod["spec"]["initContainers"], *pod["spec"]["containers"]):
+        mounts = [mount["mountPath"] for mount in container["volumeMounts"]]
+        assert mounts.count(CERTIFICATES_PATH) == 1
+    data = {"name": "data", "emptyDir": {}}
+    for path, injected in (
+        (CERTIFICATES_PATH, False),
+        ("/var/run", False),
+        ("var/./run/secrets/", False),
+        ("/var/run/secrets/tokens", True),
+        ("/var/data", True),
+    ):
+        pod = _created(mesh, namespace, data, path)
+        assert CONFIG in _names(pod["spec"]["containers"][0])
+        assert (CONFIG in _names(pod["spec"]["containers"][1])) == injected, path
+        assert len(_volumes(pod, CERTIFICATES_VOLUME)) == 1
+    occupied = _created(mesh, namespace, {"name": CERTIFICATES_VOLUME, "emptyDir": {}}, "/data")
+    assert not any(CONFIG in _names(container) for container in occupied["spec"]["containers"])
 
 
 def test_the_policy_of_kyverno_does_the_same(mesh: Mesh, namespace: Namespace, create: Create) -> None:
@@ -124,5 +164,5 @@ def _created(
     )
 
 
-def _volumes(pod: Manifest) -> list[Manifest]:
-    return [volume for volume in pod["spec"].get("volumes", []) if volume["name"] == "steerway"]
+def _volumes(pod: Manifest, name: str = "steerway") -> list[Manifest]:
+    return [volume for volume in pod["spec"].get("volumes", []) if volume["name"] == name]

@@ -9,10 +9,12 @@ import pytest
 import yaml
 
 from steerway.bootstrap.address import ServerAddress
-from steerway.bootstrap.document import SERVER_LISTENER_TEMPLATE, Bootstrap, Node, Server
+from steerway.bootstrap.document import SERVER_LISTENER_TEMPLATE, Bootstrap, FileWatcher, Node, Server
 from steerway.config import Settings
+from steerway.control.injection import injection_options
 from steerway.injection.application import PATH
-from steerway.injection.options import MOUNT_PATH
+from steerway.injection.options import CERTIFICATES_PATH, MOUNT_PATH
+from steerway.injection.pod import CERTIFICATES_VOLUME
 from testbed.manifest import Manifest
 
 DEPLOY = Path(__file__).parents[3] / "deploy" / "injection"
@@ -23,10 +25,11 @@ def load(name: str) -> list[Manifest]:
     return [document for document in yaml.safe_load_all((DEPLOY / name).read_text()) if document]
 
 
-def expected(name: str, namespace: str, cluster: str = "") -> Any:
+def expected(name: str, namespace: str, cluster: str = "", *, certificates: bool = False) -> Any:
     """The bootstrap that steerway itself would write."""
     node = Node(f"$({name}).$({namespace})", cluster, metadata={"NAMESPACE": f"$({namespace})"})
-    return Bootstrap((Server(SERVER),), node, server_listener_template=SERVER_LISTENER_TEMPLATE).document()
+    made = Bootstrap((Server(SERVER),), node, server_listener_template=SERVER_LISTENER_TEMPLATE)
+    return (made.with_certificates(FileWatcher(CERTIFICATES_PATH)) if certificates else made).document()
 
 
 def test_all_ways_have_the_same_bootstrap() -> None:
@@ -46,6 +49,31 @@ def test_all_ways_have_the_same_bootstrap() -> None:
     text = config["value"].replace("$(XDS_SERVERS)", servers["data"]["XDS_SERVERS"])
     assert json.loads(text) == expected("POD_NAME", "POD_NAMESPACE", "$(SERVICE_ACCOUNT)")
     assert set(re.findall(r"\$\((\w+)\)", config["value"])) == {variable["name"] for variable in before}
+
+
+def test_certificates_are_those_of_the_webhook() -> None:
+    """In the policy and in the recipe: the same files by the same sources."""
+    (config_map,) = load("policy/certificates.yaml")
+    injected = expected("INJECTED_POD_NAME", "INJECTED_POD_NAMESPACE", certificates=True)
+    assert json.loads(config_map["data"]["bootstrap"]) == injected
+    assert config_map["metadata"] == load("policy/policy.yaml")[1]["metadata"]
+
+    (servers,) = load("recipe/configmap.yaml")
+    (deployment,) = load("recipe/deployment-certificates.yaml")
+    spec = deployment["spec"]["template"]["spec"]
+    (container,) = spec["containers"]
+    text = container["env"][-1]["value"].replace("$(XDS_SERVERS)", servers["data"]["XDS_SERVERS"])
+    recipe = expected("POD_NAME", "POD_NAMESPACE", "$(SERVICE_ACCOUNT)", certificates=True)
+    assert json.loads(text) == recipe
+    options = injection_options(Settings())
+    (volume,) = spec["volumes"]
+    assert volume == {
+        "name": CERTIFICATES_VOLUME,
+        "projected": {"sources": options.certificate_sources()},
+    }
+    mount = {"name": CERTIFICATES_VOLUME, "mountPath": CERTIFICATES_PATH, "readOnly": True}
+    assert container["volumeMounts"] == [mount]
+    assert config_map["data"]["signerName"] == options.signer_name
 
 
 def test_the_webhook_is_that_of_the_default_settings() -> None:
@@ -96,4 +124,4 @@ def test_webhook_and_policy_select_the_same_pods() -> None:
 def test_the_policy_mounts_where_the_webhook_does(name: str) -> None:
     """The files of a bootstrap with TLS are at the same paths."""
     text = (DEPLOY / name).read_text()
-    assert set(re.findall(r"mountPath: '([^']+)'", text)) == {MOUNT_PATH}
+    assert set(re.findall(r"mountPath: '([^']+)'", text)) == {MOUNT_PATH, CERTIFICATES_PATH}
