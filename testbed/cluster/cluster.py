@@ -3,7 +3,7 @@ stand-in for the DNS server."""
 
 import secrets
 import socket
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -22,7 +22,8 @@ class Cluster:
     """One cluster in a network namespace of its own; its state is in `folder`, which must be empty.
 
     With `ends_with_parent` it ends with this process, else when its parts are killed. One that is a `guest` is in
-    the network namespace of another: etcd and API server alone, on ports of their own. `images`: see `Commands`.
+    the network namespace of another: etcd and API server alone, on ports of their own. `images` and
+    `api_server_options`: see `Commands`.
     """
 
     def __init__(
@@ -33,9 +34,11 @@ class Cluster:
         ends_with_parent: bool,
         guest: bool = False,
         images: Mapping[str, Path] = MappingProxyType({}),
+        api_server_options: Sequence[str] = (),
     ) -> None:
         self.network = network
-        self.commands = command.Commands(box, folder, _GUEST_SHIFT if guest else 0, images)
+        shift = _GUEST_SHIFT if guest else 0
+        self.commands = command.Commands(box, folder, shift, images, api_server_options)
         self._guest = guest
         self.parts: dict[str, Part] = {}
         self._ends_with_parent = ends_with_parent

@@ -4,7 +4,7 @@ All of them listen on addresses of the cluster's own network namespace, so the p
 in the same namespace has other ports.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from types import MappingProxyType
 
@@ -49,13 +49,20 @@ class Commands:
     """The commands of a cluster whose state is in `folder`; `box` is the kubebox program. `shift` is added to ports.
 
     `images` are root file systems by image name; containers of other images have this machine's. The OCI image
-    configuration of the root file system FOLDER is FOLDER.json, if there is one.
+    configuration of the root file system FOLDER is FOLDER.json, if there is one. `api_server_options`: further flags of
+    the API server.
     """
 
     def __init__(
-        self, box: Path, folder: Path, shift: int = 0, images: Mapping[str, Path] = MappingProxyType({})
+        self,
+        box: Path,
+        folder: Path,
+        shift: int = 0,
+        images: Mapping[str, Path] = MappingProxyType({}),
+        api_server_options: Sequence[str] = (),
     ) -> None:
         self.images = images
+        self._api_server_options = api_server_options
         self._box = str(box)
         self._etcd = f"http://127.0.0.1:{_ETCD_PORT + shift}"
         self._etcd_peer = f"http://127.0.0.1:{_ETCD_PEER_PORT + shift}"
@@ -95,6 +102,7 @@ class Commands:
             "--kubelet-preferred-address-types=InternalIP",
             "--allow-privileged",
             "--enable-priority-and-fairness=false",
+            *self._api_server_options,
         ]
 
     def controllers(self) -> list[str]:
