@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 
 from steerway.config import SETTINGS
+from steerway.sources.policy.crd import DEFINITIONS, Definition
 from tests.chart.conftest import NEEDS_HELM, Render
 
 pytestmark = NEEDS_HELM
@@ -162,8 +163,9 @@ def test_additions_reach_the_pod(render: Render) -> None:
     assert "topologySpreadConstraints" not in pod
 
 
-def test_the_definition_is_kept(render: Render) -> None:
-    definition = render().of("CustomResourceDefinition", "trafficpolicies.steerway.io")
+@pytest.mark.parametrize("kind", DEFINITIONS, ids=lambda kind: kind.plural)
+def test_a_definition_is_kept(kind: Definition, render: Render) -> None:
+    definition = render().of("CustomResourceDefinition", kind.name)
     assert definition["metadata"]["annotations"] == {"helm.sh/resource-policy": "keep"}
     assert definition["metadata"]["labels"]["gateway.networking.k8s.io/policy"] == "Direct"
     assert "CustomResourceDefinition" not in render(values={"crds": {"enabled": False}}).kinds()

@@ -14,13 +14,13 @@ from steerway.sources.kubernetes.resource import (
     GRPC_ROUTES,
     HTTP_ROUTES,
     NAMESPACES,
+    OUR_KINDS,
     SERVICES,
-    TRAFFIC_POLICIES,
 )
 from steerway.sources.kubernetes.source import followed_resources
 
 _READ = ("list", "watch")
-_WITH_STATUS = (GRPC_ROUTES, HTTP_ROUTES, BACKEND_TLS_POLICIES, TRAFFIC_POLICIES)
+_WITH_STATUS = (GRPC_ROUTES, HTTP_ROUTES, BACKEND_TLS_POLICIES, *OUR_KINDS)
 
 
 @dataclass(frozen=True, slots=True)

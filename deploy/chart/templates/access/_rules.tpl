@@ -46,12 +46,12 @@
   verbs: [get, create, patch]
 {{- end }}
 {{- if $kubernetes.policies }}
-# settings.kubernetes.policies: routes of the Gateway API and TrafficPolicies.
+# settings.kubernetes.policies: routes of the Gateway API, and policies of traffic, of servers and of authorization.
 - apiGroups: [gateway.networking.k8s.io]
   resources: [grpcroutes, httproutes, referencegrants, backendtlspolicies]
   verbs: [list, watch]
 - apiGroups: [steerway.io]
-  resources: [trafficpolicies]
+  resources: [trafficpolicies, serverpolicies, authorizationpolicies]
   verbs: [list, watch]
 {{- if or $kubernetes.status $kubernetes.events }}
 # settings.kubernetes.status, settings.kubernetes.events: their status, and Events about changes that clients refused.
@@ -59,7 +59,7 @@
   resources: [grpcroutes, httproutes, backendtlspolicies]
   verbs: [get]
 - apiGroups: [steerway.io]
-  resources: [trafficpolicies]
+  resources: [trafficpolicies, serverpolicies, authorizationpolicies]
   verbs: [get]
 {{- end }}
 {{- if $kubernetes.status }}
@@ -68,7 +68,7 @@
   resources: [grpcroutes/status, httproutes/status, backendtlspolicies/status]
   verbs: [patch]
 - apiGroups: [steerway.io]
-  resources: [trafficpolicies/status]
+  resources: [trafficpolicies/status, serverpolicies/status, authorizationpolicies/status]
   verbs: [patch]
 {{- end }}
 {{- end }}
