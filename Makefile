@@ -35,7 +35,7 @@ SBOM := build/sbom
 DOCS := build/docs-venv
 HOST = $(shell rustc -vV | sed -n 's/^host: //p')
 
-.PHONY: help demo test test-long test-lane-1 test-lane-2 test-lane-3 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-start bench-policy bench-moves bench-files bench-viewers bench-hostile bench-signer bench-soak mutants settings-doc capability-doc chart docs audit sbom cluster cluster-stop debian constraints wheel sdist wheel-check sdist-check version notes rootfs image lowest clean tools
+.PHONY: help demo test test-long test-lane-1 test-lane-2 test-lane-3 unit unit-engine unit-io unit-others lint fuzz fuzz-engine fuzz-input test-rust test-python build bench bench-cluster bench-start bench-policy bench-moves bench-files bench-viewers bench-hostile bench-servers bench-signer bench-soak mutants settings-doc capability-doc chart docs audit sbom cluster cluster-stop debian constraints wheel sdist wheel-check sdist-check version notes rootfs image lowest clean tools
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | awk -F ':.*## ' '{printf "  make %-14s %s\n", $$1, $$2}'
@@ -243,6 +243,9 @@ bench-signer: build debian ## Latency and CPU of workload certificates on a real
 bench-policy: build ## What policies cost, and how even and calm subsets are (minutes; needs nothing else)
 	$(BIN)/python -m bench.policy $(ARGS)
 	$(BIN)/python -m bench.subset
+
+bench-servers: build ## What xDS servers and mTLS cost the translation (seconds; needs nothing else)
+	$(BIN)/python -m bench.servers $(ARGS)
 
 bench-moves: build ## Calls lost while a Service is replaced in one step, beside go-control-plane (needs Go)
 	$(BIN)/python -m bench.moves $(ARGS)

@@ -128,6 +128,7 @@ class Catalog:
             yield
         self._replace(changes)
         self.changed_servers = frozenset(self._servers_touched)
+        self.servers.forget(self.changed_servers)
         for listener in self._listeners:
             listener(touched | named)
         return frozenset(moved)
@@ -161,6 +162,7 @@ class Catalog:
         changes = {id: service for id, (service, other) in built.items() if other}
         self._replace(changes)
         self.changed_servers = frozenset(self._servers_touched)
+        self.servers.forget(self.changed_servers)
         return frozenset(changes)
 
     def server_configuration(self, get: Get, namespace: str, workload: str, port: int) -> ServerConfiguration:

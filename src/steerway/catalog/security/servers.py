@@ -9,8 +9,9 @@ from typing import NamedTuple
 
 from steerway.catalog.model.identity import ServiceId
 from steerway.catalog.model.security import ServerConfiguration, TlsMode
-from steerway.catalog.routing.attachment import Attachments, Get
+from steerway.catalog.routing.attachment import Attachments, Get, rank
 from steerway.catalog.security.access import authorization
+from steerway.catalog.security.namespace_index import NamespaceIndex
 from steerway.catalog.security.precedence import (
     ServerDefaults,
     default_of,
@@ -46,6 +47,12 @@ class Servers:
         self._attachments = attachments
         self._workloads = Workloads()
         self._numbers: dict[ServiceId, Numbers] = {}
+        self._namespaces: dict[str, NamespaceIndex] = {}
+
+    def forget(self, namespaces: Iterable[str]) -> None:
+        """Services or policies of these changed."""
+        for namespace in namespaces:
+            self._namespaces.pop(namespace, None)
 
     def workload(self, pod: Pod) -> str:
         """The name of the workload of a Pod."""
@@ -70,20 +77,19 @@ class Servers:
     ) -> ServerConfiguration:
         """What servers of a workload ("" or one that is not known: not identified) get for a port that they listen on.
         `services`: all of the namespace."""
-        policies = self._attachments.server_policies(get, namespace)
-        rules = self._attachments.authorization_policies(get, namespace)
+        index = self._index(get, services, namespace)
         known = self._workloads.get(workload)
-        all_policies: list[ServerPolicy | AuthorizationPolicy] = [*policies, *rules]
-        if known is None and any(policy.spec.target_refs is not None for policy in all_policies):
-            return ServerConfiguration(fault=_unidentified(namespace, all_policies))
-        served = [] if known is None else list(self._served(get, services, known, port))
+        if known is None and index.targeted is not None:
+            return ServerConfiguration(fault=_unidentified(namespace, index.targeted))
+        served = [] if known is None else list(self._served(index, known, port))
         ids = sorted({part.service for part in served})
         targets = served or [_ServedPort(ServiceId(namespace, ""), "")]
-        tls, tls_origin = self._tls(policies, targets)
-        deny, deny_origin = self._strictest(policies, targets, default_of, "Deny", self.defaults.deny)
+        tls, tls_origin = self._tls(index, targets)
+        deny, deny_origin = self._strictest(index, targets, default_of, "Deny", self.defaults.deny)
         refuse, _ = self._strictest(
-            policies, targets, unsupported_of, "Refuse", not self.defaults.serve_unsupported
+            index, targets, unsupported_of, "Refuse", not self.defaults.serve_unsupported
         )
+        rules = sorted(index.rules(id.name for id in ids), key=rank)
         applying = [policy for policy in rules if _applies(policy, served)]
         origins = [("tls", tls_origin), ("authorization.default", deny_origin)]
         origins += (("authorization", str(policy.key)) for policy in applying)
@@ -95,17 +101,23 @@ class Servers:
             tuple(origins),
         )
 
-    def _served(
-        self, get: Get, services: Iterable[ServiceId], workload: Workload, port: int
-    ) -> Iterator[_ServedPort]:
+    def _index(self, get: Get, services: Iterable[ServiceId], namespace: str) -> NamespaceIndex:
+        if (index := self._namespaces.get(namespace)) is None:
+            objects = ((id, get(ObjectKey("Service", *id))) for id in services)
+            index = self._namespaces[namespace] = NamespaceIndex(
+                ((id, fact) for id, fact in objects if isinstance(fact, Service)),
+                self._attachments.server_policies(get, namespace),
+                self._attachments.authorization_policies(get, namespace),
+            )
+        return index
+
+    def _served(self, index: NamespaceIndex, workload: Workload, port: int) -> Iterator[_ServedPort]:
         """The ports of Services that a listening port of a workload is behind, or may be."""
-        for id in sorted(services):
-            fact = get(ObjectKey("Service", *id))
-            if isinstance(fact, Service) and workload.is_selected(id.name, fact.spec.selector):
-                for item in fact.spec.ports or ():
-                    numbers = self.target_numbers(id, item)
-                    if item.is_tcp and (not numbers or port in numbers):
-                        yield _ServedPort(id, item.name or "")
+        for id, fact in index.selecting(workload):
+            for item in fact.spec.ports or ():
+                numbers = self.target_numbers(id, item)
+                if item.is_tcp and (not numbers or port in numbers):
+                    yield _ServedPort(id, item.name or "")
 
     def target_numbers(self, id: ServiceId, port: ServicePort) -> frozenset[int]:
         """The numbers that servers behind a port of a Service listen on; empty while they are not known."""
@@ -114,10 +126,11 @@ class Servers:
             return self._numbers.get(id, {}).get(port.name or "", frozenset())
         return frozenset({target or port.port})
 
-    def _tls(self, policies: Sequence[ServerPolicy], targets: Iterable[_ServedPort]) -> tuple[TlsMode, str]:
+    def _tls(self, index: NamespaceIndex, targets: Iterable[_ServedPort]) -> tuple[TlsMode, str]:
         modes: list[tuple[TlsMode, str]] = []
         for target in targets:
-            chosen = first(policies, target.service.name, target.port, tls_of)
+            name = target.service.name
+            chosen = first(index.policies(name), name, target.port, tls_of)
             modes.append(
                 (self.defaults.tls, _SETTINGS) if chosen is None else (mode_of(chosen[0]), str(chosen[1].key))
             )
@@ -125,7 +138,7 @@ class Servers:
 
     def _strictest(
         self,
-        policies: Sequence[ServerPolicy],
+        index: NamespaceIndex,
         targets: Iterable[_ServedPort],
         part: Callable[[ServerPolicy], str | None],
         strict: str,
@@ -134,7 +147,8 @@ class Servers:
         """Whether a part has its strict value for any of the targets, and where from."""
         values: list[tuple[bool, str]] = []
         for target in targets:
-            chosen = first(policies, target.service.name, target.port, part)
+            name = target.service.name
+            chosen = first(index.policies(name), name, target.port, part)
             values.append(
                 (default, _SETTINGS) if chosen is None else (chosen[0] == strict, str(chosen[1].key))
             )
@@ -147,8 +161,7 @@ def _applies(policy: AuthorizationPolicy, served: Iterable[_ServedPort]) -> bool
     )
 
 
-def _unidentified(namespace: str, policies: Iterable[ServerPolicy | AuthorizationPolicy]) -> str:
-    policy = next(policy for policy in policies if policy.spec.target_refs is not None)
+def _unidentified(namespace: str, policy: ServerPolicy | AuthorizationPolicy) -> str:
     return (
         f"the server is not identified, and {policy.key} is for single Services of namespace {namespace}: let steerway"
         " follow Pods, or set steerway.io/service in the metadata of the server's Node"

@@ -4,6 +4,8 @@ The chain has no match, and is not the default one: with that, grpc-java 1.85 ig
 The filters never change, so that a server drains its connections only when its TLS changes.
 """
 
+import functools
+
 from envoy.config.core.v3 import config_source_pb2
 from envoy.config.listener.v3 import listener_components_pb2, listener_pb2
 from envoy.extensions.filters.network.http_connection_manager.v3 import http_connection_manager_pb2 as hcm_pb2
@@ -16,7 +18,11 @@ from steerway.translate.server_name import ListeningAddress
 
 _NETWORK_FILTER = "envoy.filters.network.http_connection_manager"
 
+_REMEMBERED = 4096
+"""A change in a namespace asks for those of all its servers again, and few are others."""
 
+
+@functools.lru_cache(maxsize=_REMEMBERED)
 def build(name: str, address: ListeningAddress, route: str, tls: TlsMode, filters: tuple[str, ...]) -> bytes:
     """A Listener with the routes of the name `route`. `filters`: the RBAC filters that the library supports.
 

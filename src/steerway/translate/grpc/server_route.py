@@ -1,5 +1,7 @@
 """Routes of xDS servers (gRFC A36): every call is the server's own, if the authorization permits it."""
 
+import functools
+
 from envoy.config.route.v3 import route_components_pb2 as components
 from envoy.config.route.v3 import route_pb2
 
@@ -10,7 +12,11 @@ from steerway.translate.protobuf.message import serialize
 
 _EVERY_CALL = components.RouteMatch(prefix="/")
 
+_REMEMBERED = 4096
+"""See `server_listener`."""
 
+
+@functools.lru_cache(maxsize=_REMEMBERED)
 def build(name: str, authorization: Authorization, audits: bool) -> bytes:
     """`audits`: see `rbac.overrides`."""
     served = components.Route(match=_EVERY_CALL, non_forwarding_action=components.NonForwardingAction())
