@@ -40,7 +40,7 @@ from steerway.sources.store import Batch, Problem
 
 log = structlog.get_logger()
 
-_LOOK_SECONDS = 5.0
+_LOOK_SECONDS = 2.0
 """Between two looks at the CA."""
 _INACTIVE_SECONDS = 0.5
 _EVENTS_SECONDS = 1.0

@@ -32,6 +32,9 @@ _NO_CA = (
     " Certificate of cert-manager with isCA, or correct signer.ca_secret"
 )
 
+_CA = "CA of workload certificates"
+_RENEW = "renew the CA in the Secret of signer.ca_secret; it should live three times as long as signer.leaf_seconds"
+
 
 class _NotKeptError(Exception):
     """An object could not be used, read or written; the problem is noted."""
@@ -95,6 +98,7 @@ class CaKeeper:
             if await bundle.write(client, wanted.trusted):
                 log.info("roots_published", where=bundle.where, roots=len(wanted.trusted))
         self.authority = wanted.authority
+        self._announce(wanted.authority.expires)
         telemetry.SIGNER_CA_EXPIRY.set(wanted.authority.expires.timestamp())
 
     async def _read_brought(self, client: KubernetesClient, path: str, namespace: str) -> Authority | None:
@@ -128,6 +132,19 @@ class CaKeeper:
         else:
             await client.put(f"{path}/{self._secret}", secret)
 
+    def _announce(self, expires: datetime) -> None:
+        """Note that the CA expires soon. One that is made here is replaced before."""
+        if expires - self._now() >= self._periods.leaf:
+            self.problems.pop(_CA, None)
+            return
+        reason = f"expires at {expires.isoformat()}: certificates of workloads end with it"
+        self._failed(Problem(_CA, reason, _RENEW))
+
+    def _failed(self, problem: Problem) -> None:
+        if self.problems.get(problem.where) != problem:
+            self.problems[problem.where] = problem
+            log.warning("ca_not_kept", where=problem.where, reason=problem.reason, hint=problem.hint)
+
     @contextlib.contextmanager
     def _keeping(self, where: str, rule: str, client: KubernetesClient) -> Iterator[None]:
         """Note why an object cannot be used, read or written. Raises _NotKeptError then."""
@@ -140,9 +157,7 @@ class CaKeeper:
         else:
             self.problems.pop(where, None)
             return
-        if self.problems.get(where) != problem:
-            self.problems[where] = problem
-            log.warning("ca_not_kept", where=where, reason=problem.reason, hint=problem.hint)
+        self._failed(problem)
         raise _NotKeptError
 
 
