@@ -27,7 +27,9 @@ def test_there_are_no_other_bases() -> None:
     assert {path.name for path in FOLDER.iterdir()} == set(BASES)
 
 
-@pytest.mark.parametrize(("name", "values"), [("base", ""), ("namespaced", "namespaced"), ("tls", "tls")])
+@pytest.mark.parametrize(
+    ("name", "values"), [("base", ""), ("namespaced", "namespaced"), ("tls", "tls"), ("mtls", "mtls")]
+)
 def test_a_base_has_the_objects_of_the_chart(name: str, values: str, tools: Tools, render: Render) -> None:
     """But nothing about Helm."""
 
