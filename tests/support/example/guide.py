@@ -9,7 +9,7 @@ import yaml
 from testbed.manifest import Files
 
 FOLDER = Path(__file__).parents[3] / "docs" / "guides"
-NAMES = ("canary", "from-dns", "policies", "retries", "safety", "subsets", "zones")
+NAMES = ("authorization", "canary", "from-dns", "policies", "retries", "safety", "subsets", "zones")
 """Those that have manifests as examples. envoy.md has bootstrap files, which the tests of Envoy start it with."""
 _BLOCK = re.compile(r"^```yaml(?: (\w+))?\n(.*?)^```$", re.MULTILINE | re.DOTALL)
 

@@ -26,8 +26,26 @@ from testbed.mesh import NAMESPACE
 from tests.support.example import guide
 
 ROOT = Path(__file__).parents[3]
-BLOCKS = {"canary": 3, "from-dns": 2, "policies": 1, "retries": 3, "safety": 1, "subsets": 1, "zones": 1}
-OBJECTS = {"canary": 10, "from-dns": 6, "policies": 2, "retries": 7, "safety": 2, "subsets": 2, "zones": 2}
+BLOCKS = {
+    "authorization": 3,
+    "canary": 3,
+    "from-dns": 2,
+    "policies": 1,
+    "retries": 3,
+    "safety": 1,
+    "subsets": 1,
+    "zones": 1,
+}
+OBJECTS = {
+    "authorization": 5,
+    "canary": 10,
+    "from-dns": 6,
+    "policies": 2,
+    "retries": 7,
+    "safety": 2,
+    "subsets": 2,
+    "zones": 2,
+}
 FRAGMENTS = {"from-dns": 1, "zones": 2}
 LIBRARIES = (Library.CORE, Library.GO, Library.JAVA, Library.NODE, Library.ENVOY)
 FEATURES = {
@@ -67,11 +85,11 @@ def write(directory: Path, name: str) -> None:
 
 
 def test_every_guide_is_known_here_and_linked() -> None:
-    """This list has each guide about a feature; README links to those, and the guide to all."""
+    """This list has each guide about a feature; README links to those about traffic, and the guide to all."""
     stems = {path.stem for path in guide.FOLDER.glob("*.md")}
     features = {*guide.NAMES, "envoy", "injection"}
     assert features <= stems
-    for name in features:
+    for name in features - {"authorization"}:
         assert f"(docs/guides/{name}.md)" in (ROOT / "README.md").read_text()
     for name in stems:
         assert f"(guides/{name}.md)" in (ROOT / "docs" / "guide.md").read_text()
@@ -205,6 +223,20 @@ def test_explain_prints_the_output_in_the_guide(tmp_path: Path, capsys: pytest.C
     assert len(lines) == 9
     for line in lines:
         assert line in stated, line
+
+
+def test_explain_answers_calls_as_in_the_guide(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Every line of both answers, in this order."""
+    write(tmp_path, "authorization")
+    shown = re.findall(
+        r"^\$ steerway (explain .*) --files manifests\n((?:[^$`].*\n)+)", guide.text("authorization"), re.M
+    )
+    assert len(shown) == 2
+    for command, lines in shown:
+        assert main([*command.split(), "--files", str(tmp_path)]) == 0
+        stated = iter(capsys.readouterr().out.splitlines())
+        for line in lines.splitlines():
+            assert line in stated, line
 
 
 def _percent(cell: str) -> float:
