@@ -22,6 +22,8 @@ def show(explanation: dict[str, Any], verbose: bool) -> None:
     terminal.item(Mark.PASS, f"{target['asked']} is {port}Service {target['service']}{pod}: {target['why']}")
     _facts(explanation["facts"], explanation["target"]["service"])
     _policy(explanation["policy"], verbose)
+    if (access := explanation.get("access")) is not None:
+        _access(access)
     _client(explanation["client"], _addresses(explanation["resources"]))
     _resources(explanation["resources"], explanation["clients"] is None, verbose)
     _clients(explanation["clients"])
@@ -112,6 +114,20 @@ def _policy(sections: Sequence[dict[str, Any]], verbose: bool) -> None:
 
 def _section(section: dict[str, Any], indent: int) -> None:
     _plain(f"{section['section']}: {section['value']} — {section['source'] or 'default'}", indent)
+
+
+def _access(access: dict[str, Any]) -> None:
+    caller = access["from"] or "a client without a certificate"
+    with_headers = "".join(f", {name}: {value}" for name, value in access["headers"].items())
+    _title(f"call of {access['method']}{with_headers} by {caller}")
+    tls = access["tls"]
+    _line(Mark.SKIP, f"servers listen on port {access['port']} with TLS {tls['mode']} — {tls['source']}")
+    result = "allowed" if access["allowed"] else "denied"
+    _line(Mark.PASS if access["allowed"] else Mark.FAIL, f"{result}: {access['by']}")
+    for audited in access["audited"]:
+        _line(Mark.SKIP, f"audit: {audited}")
+    for note in access["notes"]:
+        _line(Mark.SKIP, note)
 
 
 def _addresses(resources: Iterable[dict[str, Any]]) -> dict[tuple[str, int, str, str], list[str]]:

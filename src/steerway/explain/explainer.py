@@ -16,6 +16,7 @@ from steerway.catalog.model.mesh import Port, Service, ServiceId
 from steerway.catalog.service.metadata import ServiceMetadata
 from steerway.errors import TranslateError, UnknownServiceError
 from steerway.explain import fact, limitation, wording
+from steerway.explain.access import Access
 from steerway.translate import destination, resource_name
 from steerway.translate.answer import Content, Reason
 from steerway.translate.client import client as clients
@@ -41,13 +42,17 @@ many backends, whose facts list them all."""
 
 
 class Question(NamedTuple):
-    """A request; "" for what is not given. `client` is such as `grpc-go/1.70`."""
+    """A request; "" for what is not given. `client` is such as `grpc-go/1.70`. `caller`, `method` and `headers`: a call
+    of which it is asked whether servers accept it (`access`)."""
 
     target: str
     namespace: str = ""
     zone: str = ""
     node: str = ""
     client: str = ""
+    caller: str = ""
+    method: str = ""
+    headers: str = ""
 
 
 class Connected(NamedTuple):
@@ -80,7 +85,7 @@ class Case(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Explainer:
     """`known`: all services in the scope, to suggest similar names; `left_out`: what leaves one out. `preview` is
-    `Translator.preview`. `topology`: the setting."""
+    `Translator.preview`. `topology`: the setting. `access`: whether servers accept a call."""
 
     find: Find
     known: Callable[[], Iterable[Service]]
@@ -90,6 +95,7 @@ class Explainer:
     domain: str
     namespace: str
     buckets: int
+    access: Access
     left_out: resource_name.LeftOut = resource_name.nothing_left_out
 
     def explain(self, question: Question) -> dict[str, Any]:
@@ -116,6 +122,7 @@ class Explainer:
                 envoy=case.envoy,
             ),
             "policy": wording.sections(case.port.policy),
+            "access": self._access(question, case),
             "client": self._client(case, resources),
             "resources": resources,
         }
@@ -171,6 +178,16 @@ class Explainer:
             destination.BLACKHOLE
         }
         return [(type_url.CLUSTER, cluster) for cluster in sorted(clusters)]
+
+    def _access(self, question: Question, case: Case) -> dict[str, Any] | None:
+        """Whether servers accept the call of a question; None where it has none."""
+        if not question.caller and not question.method:
+            return None
+        if not question.caller or not question.method:
+            raise TranslateError("give both the caller (--from) and the method")
+        return self.access.explain(
+            case.service, case.port, question.caller, question.method, question.headers
+        )
 
     def _client(self, case: Case, resources: Iterable[dict[str, Any]]) -> dict[str, Any]:
         clusters = [_cluster(resource) for resource in resources if resource["type_url"] == type_url.ENDPOINT]

@@ -44,6 +44,9 @@ async def test_a_resource_in_the_store_has_its_version_and_body(
     answer = await http.get("/api/v1/explain?target=backend.shop&client=grpc-go/1.70&zone=a")
     assert explained.asked == {
         "target": "backend.shop",
+        "caller": "",
+        "method": "",
+        "headers": "",
         "namespace": "",
         "zone": "a",
         "node": "",
@@ -137,12 +140,12 @@ async def test_an_absent_resource_has_its_reason(world: World, http: httpx.Async
 @pytest.mark.parametrize(
     ("query", "error", "status", "body"),
     [
-        ("", None, 400, {"error": "target is missing: give target, namespace, zone, node, client"}),
+        ("", None, 400, {"error": "target is missing: give target, namespace, zone, node, client, caller, method, headers"}),
         (
             "?target=a&zoen=b",
             None,
             400,
-            {"error": "no parameter is called zoen: give target, namespace, zone, node, client"},
+            {"error": "no parameter is called zoen: give target, namespace, zone, node, client, caller, method, headers"},
         ),
         ("?target=a..b", TranslateError("an empty label"), 400, {"error": "an empty label"}),
         (

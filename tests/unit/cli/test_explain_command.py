@@ -158,7 +158,7 @@ def test_json_is_one_document_on_stdout(steerway: Run, manifests: str) -> None:
     code, out, err = steerway("explain", "backend.shop:grpc", "--files", manifests, "--output", "json")
     assert (code, err) == (0, "")
     document = json.loads(out)
-    assert list(document) == ["target", "facts", "policy", "client", "resources", "clients"]
+    assert list(document) == ["target", "facts", "policy", "access", "client", "resources", "clients"]
     assert document["target"] == {
         "asked": "backend.shop:grpc",
         "service": "shop/backend",

@@ -9,7 +9,7 @@ from envoy.config.core.v3 import base_pb2
 
 from steerway.catalog.policy.traffic import of_object
 from steerway.errors import TranslateError, UnknownServiceError
-from steerway.explain import Explainer, Question, wording
+from steerway.explain import Explainer, Question, access, wording
 from steerway.explain.subscriber import Subscribers
 from steerway.sources.objects.core import Object, Service, ServicePort
 from steerway.sources.policy.gateway import GRPCRoute
@@ -33,6 +33,7 @@ def explain(objects: Iterable[Object], target: str, **question: str) -> dict[str
         domain=DOMAIN,
         namespace="default",
         buckets=0,
+        access=access.of_catalog(mesh.catalog, mesh.facts.get),
     )
     return explainer.explain(Question(target, **question))
 

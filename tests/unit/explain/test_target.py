@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from steerway.catalog.locality.client_locality import PodLocality
-from steerway.explain import Explainer, Question
+from steerway.explain import Explainer, Question, access
 from steerway.explain.explainer import Connected
 from steerway.explain.target import Targets
 from steerway.explain.target_row import TargetCluster, TargetRow
@@ -42,6 +42,7 @@ def targets(*objects: Object, buckets: int = 0) -> Targets:
         domain="cluster.local",
         namespace="shop",
         buckets=buckets,
+        access=access.of_catalog(mesh.catalog, mesh.facts.get),
     )
     pods = {"10.0.0.1": PodLocality("shop", "backend-0", node="n1")}
     return Targets(explainer, lambda id: mesh.catalog.endpoint_slices(mesh.facts.get, id), pods.get)

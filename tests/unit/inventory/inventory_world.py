@@ -9,7 +9,7 @@ from envoy.config.core.v3.base_pb2 import Node
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.locality.client_locality import PodLocality
 from steerway.catalog.model.identity import ServiceId
-from steerway.explain import Explainer
+from steerway.explain import Explainer, access
 from steerway.explain.subscriber import Subscribers
 from steerway.explain.target import Targets
 from steerway.inventory.client_index import Admitted, ClientIndex
@@ -232,6 +232,7 @@ class World:
             domain=DOMAIN,
             namespace="shop",
             buckets=0,
+            access=access.of_catalog(self.catalog, self.objects.get),
         )
         return Targets(explainer, self._slices, lambda address: self.localities.get(f"{address}:0"))
 

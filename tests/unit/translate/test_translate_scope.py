@@ -6,7 +6,7 @@ import msgspec
 import pytest
 
 from steerway.errors import UnknownServiceError
-from steerway.explain import Explainer, Question
+from steerway.explain import Explainer, Question, access
 from steerway.sources.policy.gateway import GRPCRoute
 from steerway.translate.xds import type_url
 from testbed.mesh import ENVOY, UNKNOWN, AbsentError, Mesh, endpoint_slice, service
@@ -79,6 +79,7 @@ def test_explain_names_the_setting(mesh: Mesh, name: str) -> None:
         domain="cluster.local",
         namespace="shop",
         buckets=0,
+        access=access.of_catalog(mesh.catalog, mesh.facts.get),
         left_out=mesh.catalog.left_out,
     )
     with pytest.raises(UnknownServiceError, match="upstream_services") as caught:

@@ -18,6 +18,9 @@ PARAMETERS = {
     "zone": "zone of the client",
     "node": "Kubernetes node of the client",
     "client": "library of the client, and its version: grpc-go/1.70",
+    "caller": "the caller: NAMESPACE/ACCOUNT, a SPIFFE ID, or none",
+    "method": "the method that it calls, with caller: package.Service/Method",
+    "headers": "headers of this call: NAME=VALUE, several with commas",
 }
 """Those of a request, each with its meaning."""
 _Key = tuple[str, str]

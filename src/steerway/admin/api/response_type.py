@@ -152,6 +152,7 @@ class Explanation(msgspec.Struct):
     target: dict[str, Any]
     facts: dict[str, Any]
     policy: list[dict[str, Any]]
+    access: dict[str, Any] | None
     client: dict[str, Any]
     resources: list[dict[str, Any]]
     clients: list[dict[str, Any]]

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from steerway.cli import explanation, terminal
-from steerway.cli.parameter import ManifestPath, client_library
+from steerway.cli.parameter import ManifestPath, client_library, require
 from steerway.cli.replica import Where, completion, replica_options
 from steerway.cli.terminal import ExitCode
 from steerway.errors import SettingsError, SourceError, UnknownServiceError
@@ -22,6 +22,18 @@ if TYPE_CHECKING:
 
 @click.command()
 @click.argument("target", metavar="TARGET", shell_complete=completion.targets)
+@click.argument("method", metavar="[METHOD]", default="")
+@click.option(
+    "--from",
+    "caller",
+    metavar="WORKLOAD",
+    default="",
+    help="Whether servers accept a call of METHOD (package.Service/Method) by this workload: NAMESPACE/ACCOUNT, a"
+    " SPIFFE ID, or none for one without a certificate",
+)
+@click.option(
+    "--header", "headers", metavar="NAME=VALUE", multiple=True, help="A header of this call (repeatable)"
+)
 @click.option(
     "--namespace", metavar="NS", default="", help="Namespace of the client  [default: the service's]"
 )
@@ -46,6 +58,9 @@ if TYPE_CHECKING:
 @replica_options("--admin")
 def explain(
     target: str,
+    method: str,
+    caller: str,
+    headers: tuple[str, ...],
     namespace: str,
     node_zone: str,
     node: str,
@@ -55,7 +70,8 @@ def explain(
     files: tuple[Path, ...],
     where: Where,
 ) -> int:
-    """Explain the configuration of TARGET, such as xds:///backend.shop:50051, for a client.
+    """Explain the configuration of TARGET, such as xds:///backend.shop:50051, for a client; with --from, whether its
+    servers accept a call of METHOD, such as shop.Cart/Get.
 
     Its port; endpoints, routes and policies with their sources; the localities and limitations of the client; the
     resources; which connected clients have acknowledged them. Exit code 1 when there is no such service, or no
@@ -63,8 +79,12 @@ def explain(
     """
     from steerway.translate import resource_name
 
+    if bool(method) != bool(caller):
+        raise click.UsageError("--from WORKLOAD and METHOD are given together: TARGET package.Service/Method")
+    require("headers", "--from", used=bool(caller))
     resource_name.of_target(target)  # a wrong scheme is one with or without a control plane
     asked = {"target": target, "namespace": namespace, "zone": node_zone, "node": node, "client": client}
+    asked |= {"caller": caller, "method": method, "headers": ",".join(headers)}
     try:
         document = _offline(files, asked) if files else _ask(where, asked)
     except UnknownServiceError as error:
@@ -72,6 +92,8 @@ def explain(
         if error.nearest:
             terminal.note(f"there is {', '.join(error.nearest)}")
         return ExitCode.FAILURE
+    if caller and "access" not in document:
+        terminal.note("the control plane is of an older version, which does not decide calls")
     if output == "json":
         terminal.write(json.dumps(document, indent=2, ensure_ascii=False))
     else:
@@ -106,7 +128,8 @@ def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any
     from steerway.catalog.catalog import Catalog
     from steerway.config import Settings
     from steerway.control.source import default_namespace
-    from steerway.explain import Explainer, Question
+    from steerway.control.wiring import server_defaults
+    from steerway.explain import Explainer, Question, access
     from steerway.log import setup
     from steerway.sources.files import load
     from steerway.sources.objects.core import XdsResource
@@ -124,7 +147,7 @@ def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any
     for problem in loaded.problems:
         terminal.note(f"{problem.where}: {problem.reason}; run `steerway check` for details")
     objects = {obj.key: obj for obj in loaded.objects}
-    catalog = Catalog()
+    catalog = Catalog(server_defaults=server_defaults(settings))
     catalog.update(objects.get, objects)
     translator = Translator(
         catalog.service,
@@ -145,6 +168,7 @@ def _offline(paths: tuple[Path, ...], asked: Mapping[str, str]) -> dict[str, Any
         domain=settings.cluster_domain,
         namespace=namespace,
         buckets=settings.subset_buckets,
+        access=access.of_catalog(catalog, objects.get),
         left_out=catalog.left_out,
     )
     document = explainer.explain(Question(**asked))

@@ -17,7 +17,7 @@ from steerway.control.view.inventory import make_details, make_inventory, make_t
 from steerway.engine.engine import Engine
 from steerway.engine.loads import LoadsCollector
 from steerway.engine.stats import StatsCollector
-from steerway.explain import Explainer, Question
+from steerway.explain import Explainer, Question, access
 from steerway.explain.subscriber import Subscribers
 from steerway.journal.journal import Journal
 from steerway.runtime.replica import replica_name
@@ -96,5 +96,6 @@ def _explainer(
         domain=settings.cluster_domain,
         namespace=default_namespace(settings),
         buckets=settings.subset_buckets,
+        access=access.of_catalog(local.catalog, local.store.get),
         left_out=federation.left_out,
     )

@@ -11,7 +11,7 @@ from steerway.control.classifier import Classifier
 from steerway.control.local_cluster import LocalCluster
 from steerway.control.source import default_namespace
 from steerway.engine.engine import Engine
-from steerway.explain import Explainer
+from steerway.explain import Explainer, access
 from steerway.explain.subscriber import Subscribers
 from steerway.explain.target import Targets
 from steerway.inventory.client_index import ClientIndex
@@ -91,6 +91,7 @@ def make_targets(
         domain=settings.cluster_domain,
         namespace=default_namespace(settings),
         buckets=settings.subset_buckets,
+        access=access.of_catalog(local.catalog, local.store.get),
         left_out=federation.left_out,
     )
     return Targets(explainer, partial(local.catalog.endpoint_slices, local.store.get), classifier.pod_at)
