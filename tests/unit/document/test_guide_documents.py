@@ -22,6 +22,7 @@ from steerway.sources.policy.traffic_policy import SubsetSection, TrafficPolicyS
 from steerway.translate.client.capability import Feature
 from steerway.translate.client.client import Client
 from steerway.translate.client.library import Library
+from testbed.manifest import service
 from testbed.mesh import NAMESPACE
 from tests.support.example import guide
 
@@ -117,6 +118,15 @@ def test_all_manifests_of_a_guide_would_be_served_together(
     out = capsys.readouterr().out
     assert code == 0, out
     assert out.endswith(f"{OBJECTS[name]} good, 0 broken\n")
+
+
+def test_policies_of_the_guide_of_mtls_are_valid(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """For the Service that they name, with both ports."""
+    write(tmp_path, "mtls")
+    ports = {"grpc": 50051, "grpc-tls": 50052}
+    (tmp_path / "service.yaml").write_text(yaml.safe_dump(service("cart", ports, namespace="shop")))
+    assert main(["check", str(tmp_path)]) == 0
+    assert capsys.readouterr().out.endswith("4 good, 0 broken\n")
 
 
 def test_the_mapping_of_the_guide_would_be_served(tmp_path: Path) -> None:
