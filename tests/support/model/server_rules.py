@@ -117,6 +117,8 @@ def _matchers(message: Message) -> Iterator[str]:
             yield f"a header {name!r}, which is refused or never matches"
         if message.WhichOneof("header_match_specifier") is None:
             yield f"header {name}: no matcher"
+        if message.HasField("present_match"):
+            yield f"Go: present_match of {name} is false for an empty value"
     elif isinstance(message, string_pb2.StringMatcher):
         yield from _text(message)
     elif isinstance(message, rules_pb2.Principal.Authenticated) and not message.HasField("principal_name"):

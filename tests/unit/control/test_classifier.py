@@ -50,7 +50,7 @@ def test_a_pod_that_starts_is_known_by_its_name(id: str) -> None:
     assert workload(pod(address=""), id=id) == workload(pod())
 
 
-def test_a_name_is_not_believed_where_an_address_contradicts_it() -> None:
+def test_a_name_does_not_apply_where_an_address_contradicts_it() -> None:
     """Of a Pod with another address, of another namespace, or of none."""
     assert workload(pod(address="10.0.0.8"), id="cart-0") == "-"
     assert workload(pod(address="", namespace="pay"), id="cart-0") == "-"

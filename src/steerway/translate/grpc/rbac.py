@@ -30,6 +30,7 @@ NO_EFFECT = pack(filter_pb2.RBAC())
 UNMATCHED = "no audit rule"
 """The policy in the log of grpc-go for a call that no rule of an audit policy matches."""
 _ANY_IDENTITY = "spiffe://"
+_ANY_VALUE = "(?s).*"
 _LOGGER = "envoy.rbac.audit_loggers.stdout"
 _Principal = rbac_pb2.Principal
 _Permission = rbac_pb2.Permission
@@ -119,7 +120,10 @@ def _header(header: HeaderMatch) -> components.HeaderMatcher:
         case MatchType.PREFIX if text:
             return components.HeaderMatcher(name=name, prefix_match=text)
         case _:
-            return components.HeaderMatcher(name=name, present_match=True)
+            # By no present_match: grpc-go 1.85 does not match a header whose value is empty.
+            return components.HeaderMatcher(
+                name=name, safe_regex_match=regex_pb2.RegexMatcher(regex=_ANY_VALUE)
+            )
 
 
 def _audit(authorization: Authorization) -> rbac_pb2.RBAC:
