@@ -245,7 +245,7 @@ bench-policy: build ## What policies cost, and how even and calm subsets are (mi
 	$(BIN)/python -m bench.subset
 
 bench-servers: build ## What xDS servers and mTLS cost the translation (seconds; needs nothing else)
-	$(BIN)/python -m bench.servers $(ARGS)
+	$(BIN)/python -m bench.security.servers $(ARGS)
 
 bench-moves: build ## Calls lost while a Service is replaced in one step, beside go-control-plane (needs Go)
 	$(BIN)/python -m bench.moves $(ARGS)

@@ -1,8 +1,8 @@
-"""What xDS servers and mTLS cost the translation: `python -m bench.servers`. It needs nothing but Python.
+"""What xDS servers and mTLS cost the translation: `python -m bench.security.servers`. It needs nothing but Python.
 
 Every Service has one workload of xDS servers, with a service account of its own, and clients that have the certificate
-provider. The namespace is strict, and every Service has a policy of the clients that may call it. Each line is one change and what
-it touches; the first one is the start.
+provider. The namespace is strict, and every Service has a policy of the clients that may call it. Each line is one
+change and what it touches; the first one is the start.
 """
 
 import time

@@ -1,0 +1,1 @@
+"""What identities, TLS and authorization cost."""
