@@ -10,9 +10,12 @@ from functools import partial
 
 from steerway.catalog.catalog import Catalog
 from steerway.catalog.model.mesh import ServiceId
+from steerway.catalog.model.security import TlsMode
+from steerway.catalog.security import never
 from steerway.catalog.service import connection, slice_owner
 from steerway.catalog.service.scope import Selection
 from steerway.config import Settings
+from steerway.control.wiring import server_defaults
 from steerway.errors import TranslateError
 from steerway.explain import limitation
 from steerway.runtime import isolation
@@ -26,6 +29,7 @@ from steerway.sources.objects.core import (
     Service,
     XdsResource,
 )
+from steerway.sources.policy.authorization_policy import AuthorizationPolicy
 from steerway.status.condition import ACCEPTED, LIMITED, PROGRAMMED, ObjectStatus
 from steerway.status.evaluation import StatusEvaluator
 from steerway.status.reference_resolver import ReferenceResolver
@@ -55,11 +59,11 @@ class Finding:
 
 
 def findings(
-    result: LoadResult, selection: Selection, *, complete: bool = False
+    result: LoadResult, settings: Settings | None, *, complete: bool = False
 ) -> Mapping[str, tuple[Finding, ...]]:
     """All findings by object, the worst first. `complete`: these are all objects of a cluster, not some of files."""
     by_object: dict[str, list[Finding]] = {}
-    for finding in dict.fromkeys(_Review(result, selection, complete).all()):
+    for finding in dict.fromkeys(_Review(result, settings, complete).all()):
         by_object.setdefault(finding.about, []).append(finding)
     order = list(Level)
     return {
@@ -77,13 +81,13 @@ def selection(settings: Settings | None) -> Selection:
 
 
 class _Review:
-    def __init__(self, result: LoadResult, selection: Selection, complete: bool) -> None:
+    def __init__(self, result: LoadResult, settings: Settings | None, complete: bool) -> None:
         self._result = result
         self._complete = complete
         self._where = "the cluster" if complete else "these files"
         self._objects = {obj.key: obj for obj in result.objects}
         self._subjects = {entry.subject for entry in result.documents}
-        self._catalog = Catalog(selection)
+        self._catalog = Catalog(selection(settings), server_defaults=server_defaults(settings or Settings()))
         self._catalog.update(self._objects.get, self._objects)
 
     def all(self) -> Iterator[Finding]:
@@ -106,6 +110,8 @@ class _Review:
             yield from self._slice(obj)
         elif isinstance(obj, XdsResource):
             yield from self._resource(obj)
+        elif isinstance(obj, AuthorizationPolicy):
+            yield from self._authorization(obj)
 
     def _service(self, fact: Service) -> Iterator[Finding]:
         """Why a Service is not served, or has no endpoints."""
@@ -158,6 +164,50 @@ class _Review:
         except TranslateError as error:
             hint = "see the type's reference in Envoy's API documentation"
             yield Finding(Level.ERROR, str(resource.key), str(error), hint)
+
+    def _authorization(self, policy: AuthorizationPolicy) -> Iterator[Finding]:
+        """Rules that match no call. Names are compared where there are objects that list them."""
+        about = str(policy.key)
+        trust_domain = self._catalog.servers.defaults.trust_domain
+        for unmatched in never.unmatched(
+            policy, trust_domain, self._named("Namespace"), self._named("ServiceAccount")
+        ):
+            level = Level.WARNING if unmatched.certain else Level.NOTE
+            reason = (
+                unmatched.reason
+                if unmatched.certain
+                else f"{unmatched.reason}, by the objects of {self._where}"
+            )
+            yield Finding(level, about, reason, unmatched.hint)
+        if any(rule.from_ is not None for rule in policy.spec.rules or ()) and self._without_identities(
+            policy
+        ):
+            reason = (
+                "rules with from match no call: its servers speak plaintext, so that clients have no identity"
+            )
+            yield Finding(Level.WARNING, about, reason, "write a ServerPolicy with tls")
+
+    def _named(self, kind: str) -> frozenset[str]:
+        """The names of the objects of a kind, also of those that are not read."""
+        return frozenset(
+            entry.name.rpartition("/")[2] for entry in self._result.documents if entry.kind == kind
+        )
+
+    def _without_identities(self, policy: AuthorizationPolicy) -> bool:
+        """Whether all ports of the Services of a policy are without TLS; False without any port."""
+        space, refs = policy.metadata.namespace, policy.spec.target_refs
+        if refs is None:
+            services = [service for service in self._catalog if service.id.namespace == space]
+            ports = [port for service in services for port in service.ports]
+        else:
+            targets = ((self._catalog.service(ServiceId(space, ref.name)), ref.section_name) for ref in refs)
+            ports = [
+                port
+                for service, name in targets
+                for port in (service.ports if service is not None else ())
+                if name in (None, port.name)
+            ]
+        return bool(ports) and all(port.mtls.mode is TlsMode.OFF for port in ports)
 
     def _attached(self) -> Iterator[Finding]:
         """Routes and policies that are not used, wholly or in part."""

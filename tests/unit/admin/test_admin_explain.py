@@ -140,12 +140,22 @@ async def test_an_absent_resource_has_its_reason(world: World, http: httpx.Async
 @pytest.mark.parametrize(
     ("query", "error", "status", "body"),
     [
-        ("", None, 400, {"error": "target is missing: give target, namespace, zone, node, client, caller, method, headers"}),
+        (
+            "",
+            None,
+            400,
+            {
+                "error": "target is missing: give target, namespace, zone, node, client, caller, method, headers"
+            },
+        ),
         (
             "?target=a&zoen=b",
             None,
             400,
-            {"error": "no parameter is called zoen: give target, namespace, zone, node, client, caller, method, headers"},
+            {
+                "error": "no parameter is called zoen: give target, namespace, zone, node, client, caller, method,"
+                " headers"
+            },
         ),
         ("?target=a..b", TranslateError("an empty label"), 400, {"error": "an empty label"}),
         (

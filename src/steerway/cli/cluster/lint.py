@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Sequence
 
-from steerway.cli.finding import Finding, Level, findings, selection
+from steerway.cli.finding import Finding, Level, findings
 from steerway.control.source import local_options
 from steerway.kubecheck.context import Context
 from steerway.kubecheck.permission import scopes
@@ -36,7 +36,7 @@ async def objects(context: Context) -> Sequence[Result]:
         if entry.problem is not None
     ]
     notes = 0
-    for about, listed in findings(result, selection(context.installed.settings), complete=True).items():
+    for about, listed in findings(result, context.installed.settings, complete=True).items():
         notes += sum(finding.level is Level.NOTE for finding in listed)
         reported += [_line(about, finding) for finding in listed if finding.level is not Level.NOTE]
     if reported:

@@ -115,7 +115,7 @@ def _check_cluster(where: Where, *, form: str, pre: bool, release: str, injectio
 def _check_files(
     paths: tuple[Path, ...], file: Path | None, default_namespace: str | None, verbose: bool
 ) -> int:
-    from steerway.cli.finding import findings, selection
+    from steerway.cli.finding import findings
     from steerway.control.source import default_namespace as namespace_of
     from steerway.sources.files import load
 
@@ -128,7 +128,7 @@ def _check_files(
         if not paths and settings is not None:
             paths = settings.files
     result = load(paths, default_namespace or namespace_of(settings or Settings()))
-    by_object = findings(result, selection(settings))
+    by_object = findings(result, settings)
     for entry in result.documents:
         _report(entry, _of_entry(entry, by_object), marks, verbose)
     return _conclude(marks, verbose)
