@@ -5,6 +5,8 @@ import shutil
 from collections.abc import Iterable
 from pathlib import Path
 
+from cryptography import x509
+
 from testbed.certificate import Authority
 
 _DATA = "..data"
@@ -22,6 +24,8 @@ class CertificateFolder:
     def __init__(self, path: Path, identity: str) -> None:
         self.path = path
         self.identity = identity
+        self.serial = ""
+        """The hexadecimal serial number of the certificate."""
         self._numbers = itertools.count()
         path.mkdir(parents=True)
         for name in _FILES:
@@ -30,6 +34,7 @@ class CertificateFolder:
     def write(self, issuer: Authority, roots: Iterable[Authority]) -> None:
         """Replace all: a new key and a certificate of `issuer`, and these authorities to trust."""
         issued = issuer.issue(self.identity)
+        self.serial = f"{x509.load_pem_x509_certificate(issued.certificate).serial_number:x}"
         content = {
             CERTIFICATE: issued.certificate,
             KEY: issued.key,

@@ -27,39 +27,22 @@ class Status:
 
 
 class XdsServer:
-    """One process with one server, whose name is the text of its answers. `statuses` has every serving status that the
-    library has reported."""
+    """One server, whose name is the text of its answers. `statuses` has every serving status that the library has
+    reported."""
 
-    def __init__(
-        self,
-        processes: Processes,
-        library: Library,
-        name: str,
-        address: str,
-        bootstrap: Path,
-        environment: Mapping[str, str] | None = None,
-    ) -> None:
-        """It serves on `address`, which must be a free one; grpc-java serves on all addresses of the host."""
-        self.library = library
+    def __init__(self, program: "XdsProgram", name: str, address: str) -> None:
+        self.program = program
         self.name = name
         self.address = address
         self.statuses: list[Status] = []
-        self.audits: list[dict[str, Any]] = []
-        """The lines that grpc-go's audit logger writes (gRFC A59)."""
         self.blocked = 0
-        self._closed = False
-        self._read = 0
-        command = (
-            (sys.executable, "-P", str(_GRPCIO)) if library == "grpcio" else grpc_client.program(library)
-        )
-        variables = {"GRPC_XDS_BOOTSTRAP": str(bootstrap), **(environment or {})}
-        self._process = processes.start(f"{library} server {name}", command, **variables)
+        self.closed = False
         self._send("serve", address=address)
 
     def wait_for_status(self, serving: bool) -> Status:
         """Wait until the newest status is this, of libraries that report it."""
-        assert self.library in REPORTING, f"{self.library} reports no status"
-        self.wait(
+        assert self.program.library in REPORTING, f"{self.program.library} reports no status"
+        self.program.wait(
             lambda: self.statuses[-1:] and self.statuses[-1].serving is serving,
             f"a serving status of {serving}",
         )
@@ -67,16 +50,63 @@ class XdsServer:
 
     def wait_for_blocked(self, count: int) -> None:
         """Wait until so many calls of the method Block wait."""
-        self.wait(lambda: self.blocked == count, f"{count} calls that wait")
+        self.program.wait(lambda: self.blocked == count, f"{count} calls that wait")
 
     def release(self) -> None:
         """Answer the calls that wait."""
         self._send("release")
+        self.blocked = 0
 
     def close(self) -> None:
         """Let calls in flight finish, and take no new ones; wait for that."""
         self._send("close")
-        self.wait(lambda: self._closed, "its end")
+        self.program.wait(lambda: self.closed, "its end")
+
+    def take(self, stated: dict[str, Any]) -> None:
+        """Note one line of the process about this server."""
+        if "serving" in stated:
+            self.statuses.append(Status(stated["serving"], stated["error"]))
+        elif "blocked" in stated:
+            self.blocked = stated["blocked"]
+        else:
+            self.closed = True
+
+    def _send(self, what: str, **fields: str) -> None:
+        self.program.send(do=what, server=self.name, **fields)
+
+
+class XdsProgram:
+    """One process of servers, which share the bootstrap file and with that their identity."""
+
+    def __init__(
+        self,
+        processes: Processes,
+        library: Library,
+        bootstrap: Path,
+        environment: Mapping[str, str] | None = None,
+    ) -> None:
+        self.library = library
+        self.audits: list[dict[str, Any]] = []
+        """The lines that grpc-go's audit logger writes (gRFC A59)."""
+        self._servers: dict[str, XdsServer] = {}
+        self._read = 0
+        command = (
+            (sys.executable, "-P", str(_GRPCIO)) if library == "grpcio" else grpc_client.program(library)
+        )
+        variables = {"GRPC_XDS_BOOTSTRAP": str(bootstrap), **(environment or {})}
+        self._process = processes.start(f"{library} server", command, **variables)
+
+    def serve(self, name: str, address: str) -> XdsServer:
+        """A server at a free address; one of grpc-java listens on all addresses of the host."""
+        server = self._servers[name] = XdsServer(self, name, address)
+        return server
+
+    @property
+    def running(self) -> bool:
+        return self._process.running
+
+    def send(self, **command: str) -> None:
+        self._process.write(json.dumps(command))
 
     def end(self) -> None:
         """End the process."""
@@ -92,21 +122,12 @@ class XdsServer:
         return self._process.wait(look, what)
 
     def read(self) -> None:
-        """Take what the process has written since the last time."""
+        """Give each server what the process has written since the last time."""
         lines = self._process.lines
         while self._read < len(lines):
-            self._take(json.loads(lines[self._read]))
+            stated = json.loads(lines[self._read])
             self._read += 1
-
-    def _take(self, stated: dict[str, Any]) -> None:
-        if "grpc_audit_log" in stated:
-            self.audits.append(stated["grpc_audit_log"])
-        elif "serving" in stated:
-            self.statuses.append(Status(stated["serving"], stated["error"]))
-        elif "blocked" in stated:
-            self.blocked = stated["blocked"]
-        else:
-            self._closed = self._closed or stated["closed"]
-
-    def _send(self, what: str, **fields: str) -> None:
-        self._process.write(json.dumps({"do": what, "server": self.name, **fields}))
+            if "grpc_audit_log" in stated:
+                self.audits.append(stated["grpc_audit_log"])
+            else:
+                self._servers[stated["server"]].take(stated)

@@ -10,10 +10,12 @@ import threading
 from concurrent.futures import ThreadPoolExecutor
 
 import grpc
+from cryptography import x509
 
 MAX_CALLS = 500
 GRACE_SECONDS = 30.0
-_PEER = "peer_spiffe_id"
+_PEER, _CERTIFICATE = "peer_spiffe_id", "x509_pem_cert"
+"""Properties of the connection of a client with a certificate."""
 _OUTPUT = threading.Lock()
 
 
@@ -65,8 +67,13 @@ class Server(grpc.GenericRpcHandler):  # type: ignore[misc]  # grpcio ships no t
         return self._answer(request, context)
 
     def _answer(self, _request: bytes, context: grpc.ServicerContext) -> bytes:
-        identity = next(iter(context.auth_context().get(_PEER, ())), b"")
-        context.send_initial_metadata((("peer", identity.decode()),))
+        properties = context.auth_context()
+        identity = next(iter(properties.get(_PEER, ())), b"").decode()
+        serials = [
+            f"{x509.load_pem_x509_certificate(pem).serial_number:x}"
+            for pem in properties.get(_CERTIFICATE, ())
+        ]
+        context.send_initial_metadata((("peer", identity), ("serial", serials[0] if serials else "")))
         return self._name.encode()
 
 

@@ -21,7 +21,8 @@
 //	{"channel": C, "done": I}                                     the last call of the command has been reported
 //
 // An xDS server uses the credentials of its Listener, plaintext where that has none. It answers every method with its
-// name, and with the SPIFFE ID of the client in the metadata "peer"; the method Block waits until "release".
+// name, with the SPIFFE ID of the client in the metadata "peer", and with the hexadecimal serial number of its certificate
+// in "serial"; the method Block waits until "release".
 //
 //	{"do": "serve", "server": S, "address": A}
 //	{"do": "release", "server": S}                                answers the calls of Block that wait

@@ -72,7 +72,8 @@ func (s *server) answer(_ any, stream grpc.ServerStream) error {
 	if method, _ := grpc.MethodFromServerStream(stream); strings.HasSuffix(method, "/Block") {
 		s.block(stream.Context())
 	}
-	if err := stream.SetHeader(metadata.Pairs("peer", identity(stream.Context()))); err != nil {
+	id, serial := identity(stream.Context())
+	if err := stream.SetHeader(metadata.Pairs("peer", id, "serial", serial)); err != nil {
 		return err
 	}
 	answer := []byte(s.name)
@@ -107,14 +108,14 @@ func (s *server) close() {
 	s.out.write(closed{s.name, true})
 }
 
-// identity is the SPIFFE ID of the client, "" for one without a certificate.
-func identity(ctx context.Context) string {
+// identity is the SPIFFE ID of the client and the serial number of its certificate, "" for one without a certificate.
+func identity(ctx context.Context) (id, serial string) {
 	caller, ok := peer.FromContext(ctx)
 	if !ok {
-		return ""
+		return "", ""
 	}
 	if tls, ok := caller.AuthInfo.(credentials.TLSInfo); ok && tls.SPIFFEID != nil {
-		return tls.SPIFFEID.String()
+		return tls.SPIFFEID.String(), tls.State.PeerCertificates[0].SerialNumber.Text(16)
 	}
-	return ""
+	return "", ""
 }

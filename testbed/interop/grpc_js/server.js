@@ -10,10 +10,11 @@ const METHODS = ['/steerway.test.Backend/Name', '/steerway.test.Backend/Block'];
 /** A request as it is: grpc-js takes an empty text for no message. */
 const unread = (bytes) => bytes;
 
-/** The SPIFFE ID of the client, '' for one without a certificate. */
+/** The SPIFFE ID of the client and the serial number of its certificate, '' for one without a certificate. */
 function identity(call) {
-  const names = call.getAuthContext().sslPeerCertificate?.subjectaltname ?? '';
-  return names.split(', ').find((name) => name.startsWith('URI:'))?.slice('URI:'.length) ?? '';
+  const { subjectaltname: names = '', serialNumber: serial = '' } = call.getAuthContext().sslPeerCertificate ?? {};
+  const uri = names.split(', ').find((name) => name.startsWith('URI:')) ?? '';
+  return { peer: uri.slice('URI:'.length), serial: serial.toLowerCase().replace(/^0+/, '') };
 }
 
 /** An xDS server, which answers with its name. */
@@ -39,7 +40,7 @@ class Server {
   answer(method, call, callback) {
     const send = () => {
       const header = new grpc.Metadata();
-      header.set('peer', identity(call));
+      Object.entries(identity(call)).forEach(([name, value]) => header.set(name, value));
       call.sendMetadata(header);
       callback(null, this.name);
     };

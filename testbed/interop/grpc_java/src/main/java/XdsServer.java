@@ -10,7 +10,6 @@ import io.grpc.xds.XdsServerBuilder;
 import io.grpc.xds.XdsServerCredentials;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
-import java.security.cert.Certificate;
 import java.security.cert.CertificateParsingException;
 import java.security.cert.X509Certificate;
 import java.util.ArrayList;
@@ -23,7 +22,9 @@ import javax.net.ssl.SSLSession;
 /** An xDS server on all addresses, which answers every method with its name. */
 final class XdsServer implements XdsServerBuilder.XdsServingStatusListener {
   private static final int URI_NAME = 6; // of a GeneralName (RFC 5280, 4.2.1.6)
+  private static final int HEXADECIMAL = 16;
   private static final Metadata.Key<String> PEER = Call.key("peer");
+  private static final Metadata.Key<String> SERIAL = Call.key("serial");
 
   private final String name;
   private final Output output;
@@ -88,22 +89,27 @@ final class XdsServer implements XdsServerBuilder.XdsServingStatusListener {
         .start();
   }
 
-  /** The SPIFFE ID of the client, "" for one without a certificate. */
-  private static String identity(ServerCall<?, ?> call) {
+  /** The certificate of the client, null for one without. */
+  private static X509Certificate certificate(ServerCall<?, ?> call) {
     SSLSession session = call.getAttributes().get(Grpc.TRANSPORT_ATTR_SSL_SESSION);
     if (session == null) {
-      return "";
+      return null;
     }
     try {
-      Certificate[] chain = session.getPeerCertificates();
-      var names = ((X509Certificate) chain[0]).getSubjectAlternativeNames();
-      return names.stream()
+      return (X509Certificate) session.getPeerCertificates()[0];
+    } catch (SSLPeerUnverifiedException error) {
+      return null;
+    }
+  }
+
+  /** The SPIFFE ID of a certificate. */
+  private static String identity(X509Certificate certificate) {
+    try {
+      return certificate.getSubjectAlternativeNames().stream()
           .filter(entry -> entry.get(0).equals(URI_NAME))
           .map(entry -> (String) entry.get(1))
           .findFirst()
           .orElse("");
-    } catch (SSLPeerUnverifiedException error) {
-      return "";
     } catch (CertificateParsingException error) {
       throw new IllegalStateException(error);
     }
@@ -137,7 +143,10 @@ final class XdsServer implements XdsServerBuilder.XdsServingStatusListener {
 
     private void answer() {
       Metadata headers = new Metadata();
-      headers.put(PEER, identity(call));
+      X509Certificate certificate = certificate(call);
+      headers.put(PEER, certificate == null ? "" : identity(certificate));
+      headers.put(
+          SERIAL, certificate == null ? "" : certificate.getSerialNumber().toString(HEXADECIMAL));
       call.sendHeaders(headers);
       call.sendMessage(name.getBytes(StandardCharsets.UTF_8));
       call.close(Status.OK, new Metadata());
