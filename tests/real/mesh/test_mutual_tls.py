@@ -4,13 +4,14 @@ it."""
 import pytest
 
 from testbed.backend.xds_server import REPORTING
-from testbed.client.grpc_client import Client, Library
+from testbed.client.grpc_client import Channel, Client, Library
 from testbed.manifest import Manifest
 from testbed.process.deadline import until
 from tests.real.conftest import GRPC_GO, GRPC_JAVA, GRPC_JS
 from tests.real.mesh.conftest import Clients, Servers
 from tests.real.mesh.trusted_mesh import (
     CLIENT,
+    DEADLINE_SECONDS,
     SERVER,
     Served,
     TrustedMesh,
@@ -69,11 +70,15 @@ def test_a_client_refuses_a_server_with_another_identity(
     mesh.policies(
         server_policy("all", None, tls=named), server_policy("own", None, impostor.service, tls=named)
     )
-    channel = client(calling).dial(impostor.target, xds_credentials=True)
-    wait_for(channel, refused, "no connection")
+
+    def connect() -> Channel:
+        return client(calling).dial(impostor.target, xds_credentials=True)
+
+    # A connection that is open when the identities change stays: each question has one of its own.
+    until(lambda: refused(connect().call(deadline_seconds=DEADLINE_SECONDS)[0]), "a refused connection")
     named = {"mode": "Strict", "serviceAccounts": ["other"]}
     mesh.policies(server_policy("all", "Strict"), server_policy("own", None, impostor.service, tls=named))
-    wait_for(channel, seen(identity(CLIENT)), "an answer of the account")
+    wait_for(connect(), seen(identity(CLIENT)), "an answer of the account")
 
 
 @pytest.fixture(scope="module")
