@@ -191,7 +191,9 @@ def main(certificates: int, rate: int) -> None:
             cluster.stop()
     console = Console(width=None if sys.stdout.isatty() else 160)
     machine = facts()
-    console.print(f"{machine.date}, {machine.cores} cores, {machine.processor}, load {machine.load_average:.1f}")
+    console.print(
+        f"{machine.date}, {machine.cores} cores, {machine.processor}, load {machine.load_average:.1f}"
+    )
     console.print(table)
 
 
