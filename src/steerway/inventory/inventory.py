@@ -5,6 +5,7 @@ kept and computed anew for services that changed; what the engine knows is read 
 """
 
 import asyncio
+import itertools
 import threading
 import time
 from collections import Counter
@@ -31,6 +32,10 @@ from steerway.runtime.isolation import isolated
 _PREPARE_SECONDS = 0.25
 _REFRESH_SECONDS = 10.0
 """Between reads of all streams without a request. They leave little to do for the first request after a while."""
+_SLICE = 250
+"""Services, or five times as many as workloads, that are computed at a time: some milliseconds, for which a request waits."""
+_GROWTH = 4
+"""A refresh follows at once when the number of streams has changed by more than this fraction."""
 
 
 class Problem(Protocol):
@@ -80,8 +85,10 @@ class Inventory:
         self._ids: list[str] | None = None
         """Those of the rows in their order; None: to be sorted."""
         self._changed: set[str] = set()
-        self._pending: frozenset[str] = frozenset()
-        """Services whose facts were computed since the last read."""
+        self._pending: set[str] = set()
+        """Services whose facts are computed, and whose rows are not yet."""
+        self._prepared_streams = 0
+        """How many there were at the last `prepare`."""
         self._subscribers: tuple[int, Subscribers] | None = None
 
     def touch(self, ids: Iterable[ServiceId]) -> None:
@@ -93,17 +100,31 @@ class Inventory:
         self._table.change(ids)
 
     async def run(self) -> None:
-        """Compute what follows from the catalog soon after each change, so that no request has to; until cancelled."""
+        """Compute what follows from the catalog and the streams soon after each change, so that no request has to;
+        until cancelled."""
         due = 0.0
         while True:
             await asyncio.sleep(_PREPARE_SECONDS)
-            if time.monotonic() >= due:
-                with isolated("service"):
-                    await asyncio.to_thread(self._prepare, refresh=True)
-                due = time.monotonic() + _REFRESH_SECONDS
-            elif self._table.touched:
-                with isolated("service"):
-                    await asyncio.to_thread(self._prepare)
+            with isolated("service"):
+                if time.monotonic() >= due or self._has_grown():
+                    due = time.monotonic() + _REFRESH_SECONDS
+                    await self.prepare()
+                elif self._table.touched and await self._in_slices(self._prepare_facts) > _SLICE:
+                    due = 0.0  # many services: their rows, too
+
+    async def prepare(self) -> None:
+        """Compute all rows that are not up to date, in slices, between which requests are answered."""
+        self._prepared_streams = len(self.index)
+        await self._in_slices(self._prepare_facts)
+        await self._in_slices(self._prepare_rows)
+        ids = sorted(self.index.workloads())
+        step = _SLICE // 5
+        for start in range(0, len(ids), step):
+            await asyncio.to_thread(self.clients, ids[start : start + step])
+
+    def _has_grown(self) -> bool:
+        before = self._prepared_streams
+        return abs(len(self.index) - before) > max(_SLICE, before // _GROWTH)
 
     def observe(self) -> None:
         """Read what only the event loop may read, before rows are read in a thread."""
@@ -229,46 +250,66 @@ class Inventory:
             self._subscribers = version, self._make_subscribers()
         return self._subscribers[1]
 
-    def _prepare(self, refresh: bool = False) -> None:
-        with self._lock:
-            self._compute_facts()
-            if refresh:
-                self._refresh()
-
-    def _compute_facts(self) -> None:
+    @staticmethod
+    async def _in_slices(compute: Callable[[], int]) -> int:
+        """Call it in a thread until it has computed nothing more; returns how many it computed."""
+        # One bulk for the garbage collector: each slice is too small to be frozen by itself.
         with garbage.load() as load:
-            computed = self._table.refresh()
+            while count := await asyncio.to_thread(compute):
+                load.objects += count
+            return load.objects
+
+    def _prepare_facts(self) -> int:
+        with self._lock:
+            return self._compute_facts(_SLICE)
+
+    def _prepare_rows(self) -> int:
+        with self._lock:
+            return self._refresh(_SLICE)
+
+    def _compute_facts(self, limit: int | None = None) -> int:
+        """Returns how many were computed, `limit` at most."""
+        with garbage.load() as load:
+            computed = self._table.refresh(limit)
             load.objects = len(computed)
         self._pending |= computed
+        return len(computed)
 
     def _sorted(self) -> Sequence[str]:
         if self._ids is None:
             self._ids = sorted(self._rows)
         return self._ids
 
-    def _refresh(self) -> None:
-        """Compute the rows anew whose parts are others. The caller holds the lock."""
+    def _refresh(self, limit: int | None = None) -> int:
+        """Compute rows anew whose parts are others, `limit` at most; returns how many. The caller holds the lock."""
         self._compute_facts()
         snapshot = self._snapshots.read()
-        touched = self._pending | self._snapshots.changed_services() | self._with_other_problems()
-        self._pending = frozenset()
-        facts_of, rows = self._table.facts, self._rows
+        self._pending |= self._snapshots.changed_services()
+        self._pending |= self._with_other_problems()
+        touched = set(itertools.islice(self._pending, limit))
+        self._pending -= touched
         with garbage.load() as load:
             load.objects = len(touched)
             for id in touched:
-                before = rows.get(id)
-                if id not in facts_of:
-                    if rows.pop(id, None) is not None:
-                        self._changed.add(id)
-                        self._ids = None
-                    continue
-                row = self._row(facts_of[id], snapshot, before)
-                if before is None:
-                    self._ids = None
-                # Equal rows of facts that were computed anew are no change.
-                if row is not before and row != before:
-                    rows[id] = row
-                    self._changed.add(id)
+                self._renew(id, snapshot)
+        return len(touched)
+
+    def _renew(self, id: str, snapshot: Snapshot) -> None:
+        """Compute the row of a service anew."""
+        before, facts = self._rows.get(id), self._table.facts.get(id)
+        if facts is None:
+            if before is not None:
+                del self._rows[id]
+                self._changed.add(id)
+                self._ids = None
+            return
+        row = self._row(facts, snapshot, before)
+        if before is None:
+            self._ids = None
+        # Equal rows of facts that were computed anew are no change.
+        if row is not before and row != before:
+            self._rows[id] = row
+            self._changed.add(id)
 
     def _with_other_problems(self) -> set[str]:
         """Services with another number of problems than at the last call."""

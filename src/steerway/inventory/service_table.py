@@ -79,10 +79,10 @@ class ServiceTable:
         """Whether `refresh` has something to do."""
         return bool(self._touched)
 
-    def refresh(self) -> frozenset[str]:
-        """Compute the facts of touched services; returns their ids. In one thread at a time, any."""
-        done = set()
-        while self._touched:
+    def refresh(self, limit: int | None = None) -> frozenset[str]:
+        """Compute the facts of touched services, `limit` at most; returns their ids. In one thread at a time, any."""
+        done: set[str] = set()
+        while self._touched and (limit is None or len(done) < limit):
             id, _ = self._touched.popitem()
             service = self._find(id)
             if service is not None and not service.outside:

@@ -1,5 +1,7 @@
 """Rows of services and clients: what they count, and that they follow the cluster and the streams."""
 
+import asyncio
+
 import pytest
 
 from steerway.catalog.locality.client_locality import PodLocality
@@ -222,3 +224,26 @@ def test_the_graph_has_an_edge_for_each_workload_and_service(world: World) -> No
     ]
     assert not shown.truncated
     assert sorted(edge.id for edge in world.inventory.edges()) == [edge.id for edge in shown.edges]
+
+
+def test_rows_are_prepared_in_slices_before_the_first_read(monkeypatch: pytest.MonkeyPatch) -> None:
+    """More services than two slices: a read afterwards computes nothing, and finds every row."""
+    world = World(SERVICE, PODS, *(service(80, name=f"s{number}") for number in range(600)))
+    connect(world)
+    slices: list[int] = []
+    refresh = world.table.refresh
+
+    def noted(limit: int | None = None) -> frozenset[str]:
+        done = refresh(limit)
+        slices.append(len(done))
+        return done
+
+    monkeypatch.setattr(world.table, "refresh", noted)
+    asyncio.run(world.inventory.prepare())
+    assert sum(slices) == 601
+    assert 0 < max(slices) <= 250
+    slices.clear()
+    rows = world.inventory.services()
+    assert (len(rows), sum(slices)) == (601, 0)
+    assert next(row for row in rows if row.id == BACKEND).clients.streams == 1
+    assert len(world.inventory.changed_services()) == 601
