@@ -33,7 +33,7 @@ _PREPARE_SECONDS = 0.25
 _REFRESH_SECONDS = 10.0
 """Between reads of all streams without a request. They leave little to do for the first request after a while."""
 _SLICE = 250
-"""Services, or five times as many as workloads, that are computed at a time: some milliseconds, for which a request waits."""
+"""Services, or five times as many as workloads, that are computed at a time. A request waits for some milliseconds."""
 _GROWTH = 4
 """A refresh follows at once when the number of streams has changed by more than this fraction."""
 
