@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+import re
 import time
 from collections.abc import Callable
 from typing import Any
@@ -80,7 +81,7 @@ class RefusedObjects:
         known = self._clients.stream(nack.stream)
         namespace = "" if known is None else decode(known.audience).namespace
         names = list(nack.resources)
-        named = [name for name in names if name in nack.message]
+        named = [name for name in names if _mentions(nack.message, name)]
         if not named and len(names) > 1 and not nack.change:
             return None
         targets = (
@@ -90,6 +91,11 @@ class RefusedObjects:
             for name in named or names
         )
         return {target.service for target in targets if target is not None}
+
+
+def _mentions(text: str, name: str) -> bool:
+    """Whether a text contains a name as a whole: `a.b:1` is in `cluster a.b:1: error`, and not in `x-a.b:10`."""
+    return re.search(rf"(?<![\w.-]){re.escape(name)}(?![\w-])", text) is not None
 
 
 class EngineEvents:
