@@ -21,6 +21,7 @@ export interface Informer {
   synced: boolean;
   silent_seconds: number;
   stale: boolean;
+  installed: boolean;
 }
 
 export interface Status {

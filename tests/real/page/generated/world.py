@@ -120,6 +120,7 @@ class World:
                     "synced": True,
                     "silent_seconds": 2.5 * index,
                     "stale": False,
+                    "installed": True,
                 }
                 for index, kind in enumerate(("services", "endpointslices", "pods", "grpcroutes"))
             ],
