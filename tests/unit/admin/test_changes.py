@@ -74,8 +74,8 @@ async def test_pages_continue_with_older_changes(changes: World, http: httpx.Asy
 @pytest.mark.parametrize(
     ("parameters", "message"),
     [
-        ({"kind": "chnge"}, "no kind is called 'chnge': give change, start, nack, eviction, limit"),
-        ({"state": "x"}, "no state is called 'x': give refused, pending, complete"),
+        ({"kind": "chnge"}, "kind is 'chnge': give change, start, nack, eviction, limit"),
+        ({"state": "x"}, "state is 'x': give refused, pending, complete"),
         ({"since": "yesterday"}, "since is 'yesterday': give a time such as 2026-11-30T12:00:00Z"),
         ({"since": "2026-11-30T12:00:00"}, "since is '2026-11-30T12:00:00': give a time such as"),
         ({"after": "x"}, "after is 'x': give the token next of a page"),

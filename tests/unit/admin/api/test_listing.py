@@ -81,7 +81,6 @@ def test_a_pattern_of_node_ids_is_matched_whole() -> None:
         ({"fields": ""}, "no field is called ''"),
         ({"service": "backend"}, "service is 'backend': give NAMESPACE/NAME"),
         ({"workload": "a/b/c"}, "workload is 'a/b/c': give NAMESPACE/NAME"),
-        ({"state": "ugly"}, "no state is called 'ugly': give good, bad"),
     ],
 )
 def test_an_invalid_value_is_an_error_that_lists_the_valid_ones(

@@ -39,3 +39,26 @@ async def test_items_of_lists_need_their_id_only(document: dict[str, Any]) -> No
     types = document["components"]["schemas"]
     assert types["ServiceRow"]["required"] == ["id"]
     assert len(types["ServiceDetail"]["required"]) > 10
+
+
+async def test_an_unknown_value_of_an_enum_gets_the_allowed_ones(
+    http: httpx.AsyncClient, document: dict[str, Any]
+) -> None:
+    """Of each parameter of a query, also where other parameters are missing."""
+    checked = set()
+    for path, item in document["paths"].items():
+        for parameter in item["get"]["parameters"]:
+            allowed = parameter["schema"].get("enum")
+            if parameter["in"] != "query" or not allowed or "{" in path:
+                continue
+            for wrong in ("", "Unknown"):
+                answer = await http.get(path, params={parameter["name"]: wrong})
+                assert answer.status_code == 400, (path, parameter["name"])
+                assert all(value in answer.json()["error"] for value in allowed), answer.json()
+            checked.add((path.rpartition("/")[2], parameter["name"]))
+    assert checked >= {
+        ("changes", "kind"),
+        ("services", "state"),
+        ("clients", "by"),
+        ("streams", "resources"),
+    }

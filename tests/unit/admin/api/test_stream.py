@@ -161,4 +161,4 @@ async def test_resources_are_shown_on_request(world: World, http: httpx.AsyncCli
     (plain,) = await streams(http)
     assert "resources" not in plain["types"][0]  # type: ignore[index]
     wrong = await http.get("/api/v1/streams?resources=yes")
-    assert (wrong.status_code, wrong.json()) == (400, {"error": "resources is 'yes': give true or false"})
+    assert (wrong.status_code, wrong.json()) == (400, {"error": "resources is 'yes': give true, false"})

@@ -44,10 +44,7 @@ class _Clients:
 
     async def streams(self, request: Request) -> Response:
         node, kind = request.query_params.get("node"), request.query_params.get("type")
-        resources = request.query_params.get("resources", "false")
-        if resources not in ("true", "false"):
-            return json_response({"error": f"resources is {resources!r}: give true or false"}, 400)
-        with_resources = resources == "true"
+        with_resources = request.query_params.get("resources") == "true"
 
         def answer() -> bytes:
             streams = self._view.engine.streams(resources=with_resources)

@@ -36,8 +36,8 @@ class Parameter:
 @dataclass(frozen=True, slots=True)
 class Operation:
     """`response`: the msgspec types that a response with status 200 may have; none: it is no JSON. `finds_object`: 404
-    is for an object that a parameter of the query names, too. Under `/api/v1/` a parameter that is not listed gets
-    400."""
+    is for an object that a parameter of the query names, too. Under `/api/v1/` a parameter that is not listed, and a
+    value outside of the `enum` of its schema, gets 400."""
 
     path: str
     endpoint: Endpoint
@@ -53,7 +53,7 @@ class Operation:
         return Route(self.path, self._checked, methods=[self.method])
 
     async def _checked(self, request: Request) -> Response:
-        if self.path.startswith(API) and (wrong := self._unknown(request)):
+        if self.path.startswith(API) and (wrong := self._wrong(request)):
             return json_response({"error": wrong}, 400)
         try:
             return await self.endpoint(request)
@@ -62,8 +62,8 @@ class Operation:
         except UnknownObjectError as error:
             return json_response({"error": str(error), "nearest": error.nearest}, 404)
 
-    def _unknown(self, request: Request) -> str:
-        """What is wrong with the names of the parameters; "" for nothing."""
+    def _wrong(self, request: Request) -> str:
+        """What is wrong with the names of the parameters, or with a value that is one of some; "" for nothing."""
         queries = [parameter for parameter in self.parameters if f"{{{parameter.name}" not in self.path]
         names = [parameter.name for parameter in queries]
         if unknown := sorted(request.query_params.keys() - set(names)):
@@ -73,6 +73,9 @@ class Operation:
             given = request.query_params.getlist(parameter.name)
             if len(given) > 1 and not parameter.repeated:
                 return f"{parameter.name} is given {len(given)} times: give it once"
+            allowed = parameter.schema.get("enum")
+            if allowed and (unknown := [value for value in given if value not in allowed]):
+                return f"{parameter.name} is {unknown[0]!r}: give {', '.join(allowed)}"
         return ""
 
 
