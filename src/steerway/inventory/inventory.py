@@ -10,7 +10,6 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
-from typing import Protocol
 
 import msgspec
 
@@ -20,6 +19,7 @@ from steerway.inventory import client_rows, graph, service_table
 from steerway.inventory.client_index import ClientIndex
 from steerway.inventory.client_rows import Locality, NodeDetails
 from steerway.inventory.engine_view import EngineView
+from steerway.inventory.problem import ProblemView, object_of
 from steerway.inventory.row.client import ClientRow, ClientState, NodeRow
 from steerway.inventory.row.graph import Graph, GraphEdge
 from steerway.inventory.row.service import ServiceRow
@@ -38,17 +38,6 @@ _GROWTH = 4
 """A refresh follows at once when the number of streams has changed by more than this fraction."""
 
 
-class Problem(Protocol):
-    """A problem of a stage."""
-
-    @property
-    def where(self) -> str: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def hint(self) -> str: ...
-
-
 class Inventory:
     """`problems` returns those of all stages. `subscribers` makes the limitations of clients anew. `max_age_seconds`:
     see `Snapshots`."""
@@ -60,7 +49,7 @@ class Inventory:
         engine: EngineView,
         index: ClientIndex,
         table: ServiceTable,
-        problems: Callable[[], Iterable[Problem]],
+        problems: Callable[[], Iterable[ProblemView]],
         locality: Locality,
         subscribers: Callable[[], Subscribers],
         domain: str,
@@ -76,7 +65,7 @@ class Inventory:
         self._snapshots = Snapshots(engine, index, domain, max_age_seconds)
         self._lock = threading.Lock()
         """Of what is kept between reads."""
-        self.problems: tuple[Problem, ...] = ()
+        self.problems: tuple[ProblemView, ...] = ()
         """As of the last `observe`."""
         self._problem_counts: Mapping[str, int] = {}
         self._rows: dict[str, ServiceRow] = {}
@@ -329,9 +318,3 @@ class Inventory:
         counts = self._problem_counts
         problems = sum(counts.get(name, 0) for name in facts.objects) if counts else 0
         return service_table.row(facts, snapshot.subscriptions.of_service(facts.id), problems, before)
-
-
-def object_of(problem: Problem) -> str:
-    """The object of a problem, as `KIND NAMESPACE/NAME`."""
-    about = getattr(problem, "about", None)
-    return problem.where if about is None else str(about)

@@ -15,8 +15,9 @@ from steerway.explain import fact, left_out, wording
 from steerway.explain.subscribed_name import find_target
 from steerway.explain.target import left_out_rows
 from steerway.inventory.engine_view import LoadsView
-from steerway.inventory.inventory import Inventory, object_of
+from steerway.inventory.inventory import Inventory
 from steerway.inventory.missing_backend import Find
+from steerway.inventory.problem import object_of
 from steerway.inventory.row.problem import ProblemRow
 from steerway.inventory.row.service import (
     BackendRow,

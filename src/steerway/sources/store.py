@@ -23,13 +23,15 @@ from steerway.sources.objects.core import Object, ObjectKey, happened
 class Problem:
     """Something an operator should fix. `where` names a file:line or an object; `hint` is the fix.
 
-    `about` is the object of an API server that it is about, where there is one to be seen.
+    `about` is the object of an API server that it is about, where there is one to be seen; `subject` the object that a
+    file describes.
     """
 
     where: str
     reason: str
     hint: str = ""
     about: ObjectKey | None = None
+    subject: ObjectKey | None = None
 
     def __str__(self) -> str:
         return f"{self.where}: {self.reason}" + (f" ({self.hint})" if self.hint else "")

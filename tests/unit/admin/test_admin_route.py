@@ -208,13 +208,15 @@ async def test_problems_are_filtered_and_paged(world: World, http: httpx.AsyncCl
         Problem("a.yaml:3", "no", about=about),
         Problem("GRPCRoute shop/r", "no"),
         Problem("Service web/front", "no"),
+        Problem("b.yaml:1", "no", subject=ObjectKey("Service", "shop", "cart")),
     ]
     filtered = (await http.get("/api/v1/problems?kind=Service&namespace=shop")).json()
-    assert [problem["where"] for problem in filtered["problems"]] == ["a.yaml:3"]
+    assert [problem["where"] for problem in filtered["problems"]] == ["a.yaml:3", "b.yaml:1"]
     first = (await http.get("/api/v1/problems?limit=2")).json()
-    assert (len(first["problems"]), first["total"], first["next"]) == (2, 3, "2")
+    assert (len(first["problems"]), first["total"], first["next"]) == (2, 4, "2")
     rest = (await http.get("/api/v1/problems?limit=2&after=2")).json()
-    assert ([problem["where"] for problem in rest["problems"]], rest["next"]) == (["Service web/front"], None)
+    assert [problem["where"] for problem in rest["problems"]] == ["Service web/front", "b.yaml:1"]
+    assert rest["next"] is None
     assert (await http.get("/api/v1/problems?after=x")).status_code == 400
 
 

@@ -10,7 +10,7 @@ from steerway.admin.view.engine import EngineView
 from steerway.admin.view.informer import InformerView
 from steerway.admin.view.journal import JournalView
 from steerway.admin.view.load import DroppedLoadView, LoadsView, LocalityLoadView
-from steerway.admin.view.store import EntryView, ProblemView, StoreView
+from steerway.admin.view.store import EntryView, StoreView
 from steerway.admin.view.stream import AbsentView, ChangeView, ResourceView, StreamView, SubscriptionView
 
 __all__ = [
@@ -27,7 +27,6 @@ __all__ = [
     "LocalityLoadView",
     "LocalityView",
     "Phase",
-    "ProblemView",
     "ResourceView",
     "StoreView",
     "StreamView",

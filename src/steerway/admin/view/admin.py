@@ -10,9 +10,10 @@ from steerway.admin.view.client import IdentityView, LocalityView, SubscribersVi
 from steerway.admin.view.engine import EngineView
 from steerway.admin.view.informer import InformerView
 from steerway.admin.view.journal import JournalView
-from steerway.admin.view.store import ProblemView, StoreView
+from steerway.admin.view.store import StoreView
 from steerway.explain.target import Targets
 from steerway.inventory.inventory import Inventory
+from steerway.inventory.problem import ProblemView
 from steerway.inventory.service_detail import ServiceDetails
 
 Phase: TypeAlias = Literal["starting", "serving", "draining"]

@@ -1,7 +1,9 @@
-"""The resource store, the object store, and the problems of all stages."""
+"""The resource store and the object store."""
 
 from collections.abc import Sequence
 from typing import Protocol
+
+from steerway.inventory.problem import ProblemView
 
 
 class EntryView(Protocol):
@@ -19,17 +21,6 @@ class EntryView(Protocol):
     def size(self) -> int: ...
     @property
     def reason(self) -> str: ...
-
-
-class ProblemView(Protocol):
-    """Something that an operator should fix, of any stage."""
-
-    @property
-    def where(self) -> str: ...
-    @property
-    def reason(self) -> str: ...
-    @property
-    def hint(self) -> str: ...
 
 
 class StoreView(Protocol):

@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import partial
 from typing import Protocol
 
-from steerway.admin.view import AdminView, Phase, ProblemView
+from steerway.admin.view import AdminView, Phase
 from steerway.catalog.federation import Federation
 from steerway.config import Settings
 from steerway.control.admission import StreamAdmission
@@ -19,6 +19,7 @@ from steerway.engine.loads import LoadsCollector
 from steerway.engine.stats import StatsCollector
 from steerway.explain import Explainer, Question, access
 from steerway.explain.subscriber import Subscribers
+from steerway.inventory.problem import ProblemView
 from steerway.journal.journal import Journal
 from steerway.runtime.replica import replica_name
 from steerway.sources.kubernetes import InformerStatus

@@ -3,7 +3,6 @@
 from collections.abc import Callable, Iterable, Iterator
 from functools import partial
 
-from steerway.admin.view import ProblemView
 from steerway.catalog.federation import Federation
 from steerway.catalog.model.mesh import Service
 from steerway.config import Settings
@@ -16,6 +15,7 @@ from steerway.explain.subscriber import Subscribers
 from steerway.explain.target import Targets
 from steerway.inventory.client_index import ClientIndex
 from steerway.inventory.inventory import Inventory
+from steerway.inventory.problem import ProblemView
 from steerway.inventory.service_detail import ServiceDetails
 from steerway.inventory.service_table import ServiceTable
 from steerway.journal.journal import Journal

@@ -115,7 +115,7 @@ class Origin:
         validation_errors = (invalid, *further)
         reason = listed(shown(str(fault)) for fault in validation_errors)
         hint = listed(shown(fault.hint) for fault in validation_errors)
-        problem = Problem(where, f"{about}{reason}", hint)
+        problem = Problem(where, f"{about}{reason}", hint, subject=subject)
         name = shown(full_name(subject)) if subject is not None else ""
         return Entry(where, shown(kind or (subject.kind if subject else "")), name, subject, problem=problem)
 

@@ -10,8 +10,7 @@ from steerway.admin.api import listing
 from steerway.admin.api.request_error import RequestError
 from steerway.admin.api.route.operation import Operation, Parameter, Workers, encoded, text
 from steerway.admin.view import AdminView
-from steerway.admin.view.store import ProblemView
-from steerway.inventory.inventory import object_of
+from steerway.inventory.problem import ProblemView, object_of
 from steerway.inventory.row.problem import ProblemList, ProblemRow
 
 _LIMIT = Parameter(
