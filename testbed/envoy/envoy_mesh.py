@@ -1,7 +1,6 @@
 """A steerway on a directory of manifests, and Envoys of each role that follow it and have refused nothing."""
 
 import re
-import socket
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -18,6 +17,7 @@ from testbed.envoy.envoy_proxy import Envoy
 from testbed.manifest import NAMESPACE, PORT, Files, Manifest, service, slices
 from testbed.process.control_plane import ControlPlane, Steer
 from testbed.process.deadline import PATIENCE_SECONDS, until
+from testbed.process.free_port import free_port
 from testbed.process.process import Processes
 
 GUIDE = Path(__file__).parents[2] / "docs" / "guides" / "envoy.md"
@@ -38,7 +38,7 @@ class EnvoyMesh:
     ) -> None:
         self.files = files
         self.backends = backends
-        self.ports = {"sidecar": _free_port(), "gateway": _free_port()}
+        self.ports = {"sidecar": free_port(), "gateway": free_port()}
         self.plane: ControlPlane = steer(
             *("--envoy-listen", f"127.0.0.1:{self.ports['sidecar']}"),
             *("--envoy-gateway-listen", f"127.0.0.1:{self.ports['gateway']}"),
@@ -158,10 +158,3 @@ def guide_bootstrap(steerway: str) -> dict[str, Any]:
     assert text.count("port_value: 0}") == 1
     bootstrap: dict[str, Any] = yaml.safe_load(text)
     return bootstrap
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number

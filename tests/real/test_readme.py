@@ -2,7 +2,6 @@
 
 import re
 import shutil
-import socket
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 import yaml
 
 from steerway.cli import main
+from testbed.process.free_port import free_port
 from testbed.process.process import Process, Processes
 from tests.support.log_setup import restored_logging
 
@@ -29,19 +29,11 @@ def blocks(section: str) -> list[list[str]]:
     ]
 
 
-def free_ports(count: int) -> list[int]:
-    sockets = [socket.create_server(("127.0.0.1", 0)) for _ in range(count)]
-    ports = [item.getsockname()[1] for item in sockets]
-    for item in sockets:
-        item.close()
-    return ports
-
-
 class Shell:
     """A shell with job control, in a folder with the examples and the virtual environment of the project."""
 
     def __init__(self, processes: Processes, folder: Path) -> None:
-        xds, admin, first, second, third = free_ports(_PORTS)
+        xds, admin, first, second, third = (free_port() for _ in range(_PORTS))
         self.servers = (first, second, third)
         self._substitutions = {
             # The ports of the README may be in use on this machine: these are all that is different.

@@ -1,6 +1,5 @@
 """A real Envoy takes listeners, routes, clusters and endpoints from raw resources in files, and follows them."""
 
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from testbed.envoy.envoy_proxy import EnvoyProxy, Protocol
 from testbed.manifest import Files
 from testbed.process.control_plane import ControlPlane
 from testbed.process.deadline import until
+from testbed.process.free_port import free_port
 from testbed.process.process import Processes
 from tests.real.conftest import Steer
 
@@ -91,11 +91,8 @@ def _endpoints(cluster: str, *addresses: str) -> dict[str, Any]:
 
 @pytest.fixture
 def port() -> int:
-    """A TCP port of loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
+    """A TCP port of loopback."""
+    return free_port()
 
 
 @pytest.fixture

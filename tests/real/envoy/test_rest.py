@@ -1,6 +1,5 @@
 """A real Envoy that polls: clusters, listeners, routes and endpoints by REST-JSON, and each change of them."""
 
-import socket
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +11,7 @@ from testbed.client.grpc_client import Client
 from testbed.envoy.envoy_proxy import POLLED, EnvoyProxy
 from testbed.manifest import Files
 from testbed.process.deadline import until
+from testbed.process.free_port import free_port
 from testbed.process.process import Processes
 from tests.real.conftest import Steer
 
@@ -81,11 +81,8 @@ def assignment(cluster: str, address: str) -> dict[str, Any]:
 
 @pytest.fixture
 def port() -> int:
-    """A TCP port of loopback that is free now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        number: int = probe.getsockname()[1]
-        return number
+    """A TCP port of loopback."""
+    return free_port()
 
 
 @pytest.mark.needs("envoy")

@@ -3,7 +3,6 @@
 import json
 import re
 import signal
-import socket
 from pathlib import Path
 from typing import get_args
 
@@ -17,6 +16,7 @@ from testbed.process import example_program
 from testbed.process.control_plane import ControlPlane, Steer
 from testbed.process.deadline import PATIENCE_SECONDS
 from testbed.process.example_program import Language
+from testbed.process.free_port import free_port
 from testbed.process.process import Processes
 from tests.support.example.echo_program import CONSOLE, Client, Server, output
 
@@ -177,12 +177,6 @@ def listener(name: str, port: int) -> Manifest:
         "address": {"socket_address": {"address": "0.0.0.0", "port_value": port}},
         "default_filter_chain": {"name": "all", "filters": [{"name": "hcm", "typed_config": manager}]},
     }
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def metrics(client: Client) -> set[str]:

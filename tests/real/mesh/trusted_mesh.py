@@ -2,7 +2,6 @@
 
 import itertools
 import json
-import socket
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -18,6 +17,7 @@ from testbed.client.grpc_client import Answer, Channel, Client, Library, Request
 from testbed.manifest import NAMESPACE, PORT, Files, Manifest, slices
 from testbed.process.control_plane import ControlPlane
 from testbed.process.deadline import until
+from testbed.process.free_port import free_port
 from testbed.process.process import Processes
 
 TRUST_DOMAIN = "mesh.test"
@@ -83,7 +83,7 @@ class TrustedMesh:
         """Start a server whose pod has the account. Its certificates are those of `certified`, if it differs; without
         an account there are none."""
         host = f"127.0.2.{next(self._numbers)}"
-        numbers = {port: _free_port(host) for port in ports}
+        numbers = {port: free_port(host) for port in ports}
         self._publish(service, host, numbers, account or SERVER)
         options = ("--service", service)
         program = XdsProgram(
@@ -209,10 +209,3 @@ def refused(answer: Answer) -> bool:
 def denied(answer: Answer) -> bool:
     """Refused by the rules of a server."""
     return answer.code is grpc.StatusCode.PERMISSION_DENIED
-
-
-def _free_port(host: str) -> int:
-    with socket.socket() as probe:
-        probe.bind((host, 0))
-        port: int = probe.getsockname()[1]
-        return port

@@ -1,7 +1,6 @@
 """A gRPC server that gets its Listener, TLS and authorization from steerway, and the clients that call it."""
 
 import itertools
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -16,6 +15,7 @@ from testbed.client.grpc_client import Channel, Client
 from testbed.manifest import NAMESPACE, Files, Manifest, slices, target
 from testbed.process.control_plane import ControlPlane, Steer
 from testbed.process.deadline import until
+from testbed.process.free_port import free_port
 from testbed.process.process import Processes
 
 CART, WEB, OTHER = (
@@ -45,9 +45,7 @@ class World:
         self._folder = folder
         self._numbers = itertools.count()
         self.root = Authority("root")
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            self.address = f"127.0.0.1:{free.getsockname()[1]}"
+        self.address = f"127.0.0.1:{free_port()}"
         files.write(
             "cart.yaml",
             {
