@@ -192,8 +192,18 @@ class World:
     def stats(self) -> Stats:
         return self.inventory.engine.counters
 
-    def streams(self, *, resources: bool = False, ids: Sequence[int] | None = None) -> list[Stream]:
+    def streams(
+        self,
+        *,
+        resources: bool = False,
+        ids: Sequence[int] | None = None,
+        after: int = 0,
+        limit: int = 0,
+    ) -> list[Stream]:
         """Rows of resources only on request, as the engine does."""
+        if after or limit:
+            following = [stream for stream in self.streams(resources=resources) if stream.id > after]
+            return following[: limit or None]
         if ids is not None:
             return [stream for stream in self.streams(resources=resources) if stream.id in ids]
         if resources:

@@ -24,6 +24,8 @@ OBJECT_PATTERN = r"^[^/]+/[^/]+$"
 OBJECTS = frozenset({"service", "workload"})
 """Filters with such a value."""
 _OBJECT = re.compile(OBJECT_PATTERN)
+_MAX_TOKEN = 20
+"""Characters: ids of streams have 64 bits."""
 _NUMBER = re.compile(r"[0-9]{1,4}")
 
 
@@ -179,6 +181,13 @@ def parse_limit(value: str) -> int:
     if not 1 <= number <= MAX_LIMIT:
         raise RequestError(f"limit is {value!r}: give a number from 1 to {MAX_LIMIT}")
     return number
+
+
+def position(token: str) -> int:
+    """The number that a token of the next page is, 0 for "". RequestError for another text."""
+    if token and not (token.isascii() and token.isdecimal() and len(token) < _MAX_TOKEN):
+        raise RequestError(f"after is {token!r}: give the token next of a page")
+    return int(token or 0)
 
 
 def object_parameter(name: str, what: str) -> Parameter:

@@ -86,9 +86,10 @@ class StreamRow(msgspec.Struct):
 
 
 class StreamList(msgspec.Struct):
-    """The client streams."""
+    """The client streams. `next` is `after` of the next page, null on the last one and without `limit`."""
 
     streams: list[StreamRow]
+    next: str | None
 
 
 class ResourceRow(msgspec.Struct):

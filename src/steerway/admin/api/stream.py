@@ -36,14 +36,14 @@ def describe(
     subscribers: SubscribersView,
     kind: str | None = None,
     resources: bool = False,
-) -> list[dict[str, Any]]:
-    """All streams, those of one node together, the oldest first; only types that `kind` names; with `resources` also
+) -> Iterator[dict[str, Any]]:
+    """The streams, those of one node together, the oldest first; only types that `kind` names; with `resources` also
     each name of theirs.
 
     `locality` is called with the address of each, `identity` with the id.
     """
-    return [
-        {
+    for stream in sorted(streams, key=lambda stream: (stream.node_id, -stream.age_seconds, stream.id)):
+        yield {
             "id": stream.id,
             "node": stream.node_id,
             "client": subscribers.client(stream.node),
@@ -62,8 +62,6 @@ def describe(
                 if kind is None or matches(part.type_url, kind)
             ],
         }
-        for stream in sorted(streams, key=lambda stream: (stream.node_id, -stream.age_seconds, stream.id))
-    ]
 
 
 def _subscribed(stream: StreamView) -> Iterator[tuple[str, str]]:

@@ -13,7 +13,12 @@ class EngineView(Protocol):
     """The engine's read-only calls. They are thread-safe, and run off the event loop."""
 
     def streams(
-        self, *, resources: bool = False, ids: Sequence[int] | None = None
+        self,
+        *,
+        resources: bool = False,
+        ids: Sequence[int] | None = None,
+        after: int = 0,
+        limit: int = 0,
     ) -> Sequence[StreamView]: ...
     def stats(self) -> StatsView: ...
     def entries(self) -> Sequence[EntryView]: ...

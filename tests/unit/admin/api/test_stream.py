@@ -162,3 +162,18 @@ async def test_resources_are_shown_on_request(world: World, http: httpx.AsyncCli
     assert "resources" not in plain["types"][0]  # type: ignore[index]
     wrong = await http.get("/api/v1/streams?resources=yes")
     assert (wrong.status_code, wrong.json()) == (400, {"error": "resources is 'yes': give true, false"})
+
+
+async def test_streams_are_read_in_pages(world: World, http: httpx.AsyncClient) -> None:
+    """By id; a page may have fewer rows than it has read, because of a filter."""
+    world.all_streams = [Stream(id=id, node_id=f"web-{id}") for id in (1, 2, 3, 4)]
+    pages = []
+    token: str | None = "0"
+    while token is not None:
+        page = (await http.get(f"/api/v1/streams?limit=2&after={token}&node=web-[134]")).json()
+        pages.append([stream["id"] for stream in page["streams"]])
+        token = page["next"]
+    assert pages == [[1], [3, 4], []]
+    assert (await http.get("/api/v1/streams")).json()["next"] is None
+    for wrong in ("limit=0", "limit=1001", "after=x"):
+        assert (await http.get(f"/api/v1/streams?{wrong}")).status_code == 400

@@ -7,7 +7,6 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from steerway.admin.api import listing
-from steerway.admin.api.request_error import RequestError
 from steerway.admin.api.route.operation import Operation, Parameter, Workers, encoded, text
 from steerway.admin.view import AdminView
 from steerway.inventory.problem import ProblemView, object_of
@@ -27,7 +26,7 @@ def operations(view: AdminView, workers: Workers) -> Iterable[Operation]:
         given = request.query_params
         every = list(view.problems())
         limit = listing.parse_limit(given["limit"]) if "limit" in given else len(every)
-        start = _position(given.get("after", ""))
+        start = listing.position(given.get("after", ""))
         kind, namespace = given.get("kind", ""), given.get("namespace", "")
 
         def answer() -> bytes:
@@ -51,12 +50,6 @@ def operations(view: AdminView, workers: Workers) -> Iterable[Operation]:
             text("namespace", "namespace of the object"),
         ),
     )
-
-
-def _position(token: str) -> int:
-    if token and not (token.isascii() and token.isdecimal() and len(token) < 10):
-        raise RequestError(f"after is {token!r}: give the token next of a page")
-    return int(token or 0)
 
 
 def _passes(problem: ProblemView, kind: str, namespace: str) -> bool:

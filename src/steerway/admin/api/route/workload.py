@@ -72,7 +72,7 @@ def _detail(view: AdminView, node_id: str) -> NodeDetail:
         raise unknown_client(view, node_id)
     streams = view.engine.streams(resources=True, ids=inventory.index.of_node(node_id))
     look = view.locality, view.identity, view.subscribers()
-    described = stream.describe(streams, *look, resources=True)
+    described = list(stream.describe(streams, *look, resources=True))
     return NodeDetail(**msgspec.structs.asdict(rows[0]), stream_details=described)
 
 
