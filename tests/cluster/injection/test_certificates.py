@@ -9,7 +9,6 @@ import pytest
 import yaml
 from cryptography import x509
 
-from steerway.signer.authority.bundle import bundle_name
 from testbed.cluster.api import Api
 from testbed.cluster.cluster import Cluster
 from testbed.cluster.command import API_SERVER, NODES
@@ -17,68 +16,26 @@ from testbed.cluster.namespace import Namespace
 from testbed.helm.tools import Tools
 from testbed.manifest import Manifest
 from testbed.process.deadline import until
-from tests.cluster.check.checker import Checker
 from tests.cluster.conftest import NEEDS_CLUSTER
 from tests.cluster.injection.conftest import Create, label, variables
-from tests.cluster.install.installed import RUN, create_namespace
+from tests.cluster.install.release import Release
 from tests.cluster.kubelet.conftest import IDLE, Pod
-from tests.support.chart.kustomize_base import CHART
 
 pytestmark = [*NEEDS_CLUSTER, pytest.mark.needs("go")]
 
 MESH = "mesh-certificates"
-SIGNER = "steerway.io/mesh-certificates"
 TRUST_DOMAIN = "mesh.example"
 VOLUME = "steerway-certificates"
 FOLDER = "/var/run/secrets/steerway.io/certificates"
 OFF = {"steerway.io/inject-certificates": "disabled"}
-_VALUES = {
-    **RUN,
-    "crds": {"enabled": False},
-    "replicas": 1,
-    "signer": {"replicas": 1},
-    "settings": {
-        "identity": {"signer_name": SIGNER, "trust_domain": TRUST_DOMAIN},
-        "kubernetes": {"policies": False},
-    },
-}
-
-
-class Release:
-    """The chart with `values-mtls.yaml`."""
-
-    def __init__(self, tools: Tools, cluster: Cluster, folder: Path) -> None:
-        self._tools = tools
-        self.checker = Checker(cluster.commands.kubeconfig, MESH)
-        self._api = cluster.api
-        self._values = folder / "values.yaml"
-        self._values.write_text(yaml.safe_dump(_VALUES))
-
-    def install(self) -> None:
-        create_namespace(self._tools, MESH)
-        files = (CHART / "values-mtls.yaml", self._values)
-        options = [f"--namespace={MESH}", "--wait", *(f"--values={file}" for file in files)]
-        self._tools.helm("install", "steerway", str(CHART), *options)
-
-    def remove(self) -> None:
-        self._tools.helm("uninstall", "steerway", f"--namespace={MESH}")
-        self._api.delete("Namespace", "", MESH)
-        self._api.delete("ClusterTrustBundle", "", bundle_name(SIGNER))
-
-    def scale_signer(self, replicas: int) -> None:
-        self._api.scale("Deployment", MESH, "steerway-signer", replicas)
-
-    def has_signer(self) -> bool:
-        """Whether a pod of the signer is there, also one that ends."""
-        pods = self._api.list("Pod", MESH)
-        return any("signer" in pod["metadata"]["name"] for pod in pods)
 
 
 @pytest.fixture(scope="module")
 def release(helmbox: Path, cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Release]:
     """One installation for the module."""
     folder = tmp_path_factory.mktemp("certificates")
-    created = Release(Tools(helmbox, folder / "home", cluster.commands.kubeconfig), cluster, folder)
+    tools = Tools(helmbox, folder / "home", cluster.commands.kubeconfig)
+    created = Release(tools, cluster, folder, MESH, TRUST_DOMAIN, kubernetes={"policies": False})
     with cluster.network.entered():
         created.install()
     yield created
