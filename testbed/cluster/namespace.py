@@ -72,7 +72,8 @@ class Namespace:
         """The pods of a workload, once exactly `count` of them are ready and none is left that goes."""
 
         def settled() -> dict[str, str] | None:
-            present = self.api.list("Pod", self.name)
+            listed = self.api.list("Pod", self.name)
+            present = [pod for pod in listed if pod["metadata"]["labels"]["app"] == app]
             ready = self.pods(app)
             return ready if len(ready) == len(present) == count else None
 

@@ -1,4 +1,5 @@
-"""Manifests of what runs pods: Deployments and StatefulSets of the gRPC server in `pod_program.py`."""
+"""Manifests of what runs pods: Deployments and StatefulSets of the gRPC servers in `pod_program.py` and
+`testbed/backend/xds_pod_program.py`."""
 
 import sys
 from pathlib import Path
@@ -7,6 +8,8 @@ from testbed.cluster.api import api_version
 from testbed.manifest import Manifest
 
 PORT = 50051
+PROBE_PORT = 50052
+"""Of xDS servers, whose other port a kubelet without a certificate cannot speak to."""
 _CHECKOUT = Path(__file__).parents[2]
 PRE_STOP_SECONDS = 3
 """How long a pod that is to go still takes calls, so that clients are notified first; common practice."""
@@ -31,6 +34,19 @@ def deployment(
         strategy=strategy,
         minReadySeconds=min_ready_seconds,
     )
+
+
+def xds_deployment(
+    name: str, namespace: str, replicas: int, account: str, min_ready_seconds: int = 0
+) -> Manifest:
+    """A Deployment of the xDS server in `testbed/backend/xds_pod_program.py`, with this service account."""
+    manifest = deployment(name, namespace, replicas, min_ready_seconds)
+    pod = manifest["spec"]["template"]["spec"]
+    pod["serviceAccountName"] = account
+    (container,) = pod["containers"]
+    container["command"] = _command("backend.xds_pod_program", PORT, PROBE_PORT)
+    container["readinessProbe"]["tcpSocket"] = {"port": PROBE_PORT}
+    return manifest
 
 
 def stateful_set(name: str, namespace: str, replicas: int) -> Manifest:
@@ -67,7 +83,7 @@ def _pod(pre_stop_seconds: int) -> Manifest:
     container = {
         "name": "server",
         "image": "none",
-        "command": [sys.executable, "-P", "-m", "testbed.cluster.pod_program", f"$(POD_IP):{PORT}"],
+        "command": _command("cluster.pod_program", PORT),
         "env": [
             {"name": "PYTHONPATH", "value": str(_CHECKOUT)},
             {"name": "POD_IP", "valueFrom": {"fieldRef": {"fieldPath": "status.podIP"}}},
@@ -77,3 +93,8 @@ def _pod(pre_stop_seconds: int) -> Manifest:
         "lifecycle": {"preStop": {"sleep": {"seconds": pre_stop_seconds}}},
     }
     return {"terminationGracePeriodSeconds": pre_stop_seconds + 7, "containers": [container]}
+
+
+def _command(program: str, *ports: int) -> list[str]:
+    addresses = [f"$(POD_IP):{port}" for port in ports]
+    return [sys.executable, "-P", "-m", f"testbed.{program}", *addresses]
