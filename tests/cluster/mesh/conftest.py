@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from testbed.client.grpc_client import Channel, Client
+from testbed.client.grpc_client import Channel, Client, Library
 from testbed.cluster.api import api_version
 from testbed.cluster.cluster import Cluster
 from testbed.cluster.namespace import Namespace
 from testbed.cluster.workload import PORT
 from testbed.helm.tools import Tools
-from testbed.manifest import Manifest, service
+from testbed.manifest import service
 from testbed.process.deadline import until
 from testbed.process.process import Processes
 from tests.cluster.injection.client_pod import LABEL
@@ -61,9 +61,9 @@ class Shop:
         self.namespace.create_pod(account, spec, annotations=annotations)
         return Pod(self.namespace, account).wait_until_ready()
 
-    def accepted(self) -> list[Manifest]:
-        """The identities of servers that clients with a certificate provider accept: the matchers of each variant of
-        the Cluster that has TLS."""
+    def accepted(self) -> set[str]:
+        """The identities of servers that clients with a certificate provider accept, all of which are exact: those of
+        each variant of the Cluster that has TLS."""
         name = f"backend.{self.namespace.name}.svc.cluster.local:{PORT}"
         script = (
             f"import urllib.request as r; print(r.urlopen('{_ADMIN}/resources/cds/{name}').read().decode())"
@@ -73,7 +73,7 @@ class Shop:
         bodies = [variant["body"] or {} for variant in json.loads(written)["variants"]]
         contexts = [body["transport_socket"]["typed_config"] for body in bodies if "transport_socket" in body]
         validations = [context["common_tls_context"]["validation_context"] for context in contexts]
-        return [match for context in validations for match in context["match_subject_alt_names"]]
+        return {match["exact"] for context in validations for match in context["match_subject_alt_names"]}
 
 
 @pytest.fixture(scope="module")
@@ -100,15 +100,15 @@ def shop(
 
 @pytest.fixture
 def dial(processes: Processes, shop: Shop) -> Dial:
-    """A client in a pod of the account, which starts unless it runs: `dial("web")`, `dial("old", "disabled")` without
-    certificates."""
+    """A client in a pod of the account, which starts unless it runs: `dial("web")`, with `grpc_go` `dial("web",
+    "grpc-go")`, without certificates `dial("old", certificates="disabled")`."""
 
-    def start(account: str, certificates: str = "enabled") -> Channel:
+    def start(account: str, library: Library = "grpcio", certificates: str = "enabled") -> Channel:
         if not shop.namespace.api.exists("Pod", shop.namespace.name, account):
             shop.start_pod(account, certificates)
         command = ("exec", "--stdin", account, f"--namespace={shop.namespace.name}", "--")
         launcher = (str(shop.tools.box), "kubectl", *command)
-        client = Client(processes, "grpcio", None, dict(shop.tools.environment), launcher)
+        client = Client(processes, library, None, dict(shop.tools.environment), launcher)
         return client.dial(_TARGET, xds_credentials=True)
 
     return start
