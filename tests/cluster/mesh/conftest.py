@@ -15,7 +15,7 @@ from testbed.cluster.workload import PORT
 from testbed.helm.tools import Tools
 from testbed.manifest import service
 from testbed.process.deadline import until
-from testbed.process.process import Processes
+from testbed.process.process import Processes, installed
 from tests.cluster.injection.client_pod import LABEL
 from tests.cluster.injection.conftest import label
 from tests.cluster.install.release import Release
@@ -68,12 +68,23 @@ class Shop:
         script = (
             f"import urllib.request as r; print(r.urlopen('{_ADMIN}/resources/cds/{name}').read().decode())"
         )
-        options = ("deployment/steerway", f"--namespace={MESH}", "--")
-        written = self.tools.run("kubectl", "exec", *options, sys.executable, "-c", script)
+        written = self._execute(sys.executable, "-c", script)
         bodies = [variant["body"] or {} for variant in json.loads(written)["variants"]]
         contexts = [body["transport_socket"]["typed_config"] for body in bodies if "transport_socket" in body]
         validations = [context["common_tls_context"]["validation_context"] for context in contexts]
         return {match["exact"] for context in validations for match in context["match_subject_alt_names"]}
+
+    def allowed(self, account: str) -> bool:
+        """Whether servers accept a call of this account, as `steerway explain` reports it."""
+        caller = f"{self.namespace.name}/{account}"
+        question = (self.namespace.target(), "steerway.test.Backend/Name", "--from", caller)
+        document = json.loads(self._execute(installed("steerway"), "explain", *question, "--output=json"))
+        return bool(document["access"]["allowed"])
+
+    def _execute(self, *command: str) -> str:
+        """What a command writes in the pod of steerway."""
+        options = ("deployment/steerway", f"--namespace={MESH}", "--")
+        return self.tools.run("kubectl", "exec", *options, *command)
 
 
 @pytest.fixture(scope="module")

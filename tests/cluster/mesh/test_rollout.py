@@ -73,6 +73,8 @@ def test_servers_know_their_clients_and_clients_their_servers(serving: Shop, dia
     channel.wait_for_answer(deadline_seconds=BEGIN_SECONDS)
     assert channel.answers[-1].metadata["peer"] == serving.identity("web")
     assert serving.accepted() == {serving.identity("backend")}
+    assert serving.allowed("web")
+    assert not serving.allowed("other")
     dial("other").wait_for_code(grpc.StatusCode.PERMISSION_DENIED, deadline_seconds=BEGIN_SECONDS)
     old = dial("old", certificates="disabled")
     old.wait_for_code(grpc.StatusCode.UNAVAILABLE, deadline_seconds=BEGIN_SECONDS)
