@@ -5,6 +5,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from steerway.sources.policy import crd
 from testbed.cluster.cluster import Cluster
 from testbed.cluster.namespace import Account, Namespace
 from testbed.helm.tools import Tools
@@ -14,7 +15,6 @@ from tests.cluster.conftest import NEEDS_CLUSTER
 
 pytestmark = [*NEEDS_CLUSTER, pytest.mark.needs("go"), pytest.mark.usefixtures("kinds")]
 
-NAME = "trafficpolicies.steerway.io"
 _RBAC = "rbac.authorization.k8s.io"
 
 
@@ -90,12 +90,15 @@ def test_an_object_of_the_same_name(checker: Checker, namespace: Namespace) -> N
 
 
 def test_the_definition_of_another_owner(checker: Checker, cluster: Cluster, namespace: Namespace) -> None:
-    (failure,) = checker.failures("definition-owner", before=True)
-    assert "crds.enabled=false" in failure.hint
+    failures = checker.failures("definition-owner", before=True)
+    assert len(failures) == len(crd.DEFINITIONS)
+    assert all("crds.enabled=false" in failure.hint for failure in failures)
     owner = {"meta.helm.sh/release-name": "steerway", "meta.helm.sh/release-namespace": namespace.name}
-    cluster.api.annotate("CustomResourceDefinition", "", NAME, owner)
+    for definition in crd.DEFINITIONS:
+        cluster.api.annotate("CustomResourceDefinition", "", definition.name, owner)
     assert checker.is_ok("definition-owner", before=True)
-    cluster.api.annotate("CustomResourceDefinition", "", NAME, dict.fromkeys(owner, ""))
+    for definition in crd.DEFINITIONS:
+        cluster.api.annotate("CustomResourceDefinition", "", definition.name, dict.fromkeys(owner, ""))
 
 
 def test_a_namespace_that_admits_no_pod(checker: Checker, tools: Tools, namespace: Namespace) -> None:
