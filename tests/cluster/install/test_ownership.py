@@ -1,4 +1,4 @@
-"""Fields and objects that others change: an upgrade keeps them. An uninstallation leaves nothing but the definition."""
+"""Fields and objects that others change: an upgrade keeps them. An uninstallation leaves the definitions only."""
 
 import json
 import shutil
@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import yaml
 
+from steerway.sources.policy import crd
 from testbed.helm.tools import ToolError, Tools
 from testbed.process.deadline import until
 from tests.cluster.conftest import NEEDS_CLUSTER
@@ -16,9 +17,9 @@ from tests.support.chart.kustomize_base import CHART
 
 pytestmark = [*NEEDS_CLUSTER, pytest.mark.needs("go")]
 
-NAME = "trafficpolicies.steerway.io"
-DEFINITION = {f"CustomResourceDefinition//{NAME}", "APIService//v1alpha1.steerway.io"}
-"""What an uninstallation leaves: the second object is derived from the first by the API server."""
+NAMES = tuple(definition.name for definition in crd.DEFINITIONS)
+DEFINITIONS = {*(f"CustomResourceDefinition//{name}" for name in NAMES), "APIService//v1alpha1.steerway.io"}
+"""What an uninstallation leaves: the last object is derived from the others by the API server."""
 NOT_STARTING = "--set=command={steerway-is-absent}"
 EVERYTHING = (
     NOT_STARTING,
@@ -58,9 +59,9 @@ def release(tools: Tools, release_namespace: str) -> Iterator[Release]:
 
 
 @pytest.fixture
-def definition_is_absent(tools: Tools) -> Iterator[None]:
-    """Before and after the test: it would belong to the release of one test."""
-    delete = ("delete", "crd", NAME, "--ignore-not-found", "--wait")
+def definitions_are_absent(tools: Tools) -> Iterator[None]:
+    """Before and after the test: they would belong to the release of one test."""
+    delete = ("delete", "crd", *NAMES, "--ignore-not-found", "--wait")
     tools.run("kubectl", *delete)
     yield
     tools.run("kubectl", *delete)
@@ -100,8 +101,8 @@ def test_an_autoscaler_takes_over_from_the_values(release: Release) -> None:
     assert release.field("deployment", ".spec.replicas") == "3"
 
 
-@pytest.mark.usefixtures("definition_is_absent")
-def test_an_uninstallation_leaves_the_definition(tools: Tools, release_namespace: str) -> None:
+@pytest.mark.usefixtures("definitions_are_absent")
+def test_an_uninstallation_leaves_the_definitions(tools: Tools, release_namespace: str) -> None:
     """And no other object of any kind, apart from Events. A release elsewhere takes it over when asked to."""
     kinds = kinds_of(tools)
     create_namespace(tools, release_namespace)
@@ -111,8 +112,8 @@ def test_an_uninstallation_leaves_the_definition(tools: Tools, release_namespace
     assert len(objects(tools, kinds) - before) > 12
     tools.helm("uninstall", "steerway", namespace)
     until(
-        lambda: objects(tools, kinds) - before == DEFINITION,
-        lambda: f"only the definition is left: {objects(tools, kinds) - before}",
+        lambda: objects(tools, kinds) - before == DEFINITIONS,
+        lambda: f"only the definitions are left: {objects(tools, kinds) - before}",
     )
     with pytest.raises(ToolError, match="invalid ownership metadata"):
         tools.helm("install", "other", str(CHART), namespace, *EVERYTHING)
@@ -120,7 +121,7 @@ def test_an_uninstallation_leaves_the_definition(tools: Tools, release_namespace
     tools.helm("uninstall", "other", namespace)
 
 
-@pytest.mark.usefixtures("definition_is_absent")
+@pytest.mark.usefixtures("definitions_are_absent")
 def test_an_upgrade_from_another_version(tools: Tools, release_namespace: str, tmp_path: Path) -> None:
     """Values of the release stay, the definition of TrafficPolicy is that of the new chart, and what the new chart
     does not have is deleted."""
@@ -171,6 +172,6 @@ def chart_version() -> str:
 
 def served_fields(tools: Tools) -> set[str]:
     """The sections of a TrafficPolicy that the API server takes."""
-    definition = json.loads(tools.run("kubectl", "get", "crd", NAME, "--output=json"))
+    definition = json.loads(tools.run("kubectl", "get", "crd", crd.TRAFFIC_POLICY.name, "--output=json"))
     (version,) = definition["spec"]["versions"]
     return set(version["schema"]["openAPIV3Schema"]["properties"]["spec"]["properties"])

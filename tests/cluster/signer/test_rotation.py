@@ -95,7 +95,9 @@ def test_a_new_root_is_published_used_and_alone(signing: Signing, tmp_path: Path
     write_state(signing, retired=[past])
     (only,) = signing.wait_for_roots(1)
     assert only != first
-    until(lambda: old.roots() == 1, "the kubelet removes the former root from a running pod")
+    until(
+        lambda: (old.roots(), new.roots()) == (1, 1), "the kubelet removes the former root from running pods"
+    )
     assert accepts(old, new, tmp_path)
     assert not accepts(new, old, tmp_path)
 
