@@ -94,7 +94,8 @@ class Browser:
     def open(self, url: str) -> int:
         """Load a page and wait until it is complete; returns the HTTP status."""
         self._events.clear()
-        self._call("Page.navigate", url=url)
+        answer = self._call("Page.navigate", url=url)
+        assert "errorText" not in answer, (url, answer["errorText"])
         while not any(event["method"] == "Page.loadEventFired" for event in self._events):
             self._next()
         responses = (event for event in self._events if event["method"] == "Network.responseReceived")

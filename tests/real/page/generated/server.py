@@ -144,6 +144,7 @@ def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
     )
     server = uvicorn.Server(config)
     socket = config.bind_socket()
+    socket.listen()  # before the thread does: a browser that is refused loads an error page of its own first
     thread = Thread(target=server.run, args=([socket],))
     thread.start()
     try:
