@@ -20,7 +20,7 @@ from steerway.injection.certificate.webhook import Webhook
 from steerway.runtime.isolation import isolated
 from steerway.sources.kubernetes.access import RequestError
 from steerway.sources.kubernetes.client import KubernetesClient
-from steerway.sources.kubernetes.object import problem_of, read
+from steerway.sources.kubernetes.object import problem_of, read, write_secret
 from steerway.sources.store import Problem
 
 log = structlog.get_logger()
@@ -114,14 +114,8 @@ class Keeper:
         material: Material,
     ) -> None:
         """Create or replace it; a conflict with another writer is left to the next look."""
-        metadata = {"name": self._secret, "namespace": namespace}
-        secret = stored or {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque"}
-        secret = {**secret, "data": material.encode()}
         try:
-            if stored is None:
-                await client.post(path, secret)
-            else:
-                await client.put(f"{path}/{self._secret}", secret)
+            await write_secret(client, path, stored, namespace, self._secret, material.encode())
         except RequestError as error:
             if error.failure.status != 409:
                 raise

@@ -19,7 +19,7 @@ from steerway.signer.authority.bundle import TrustBundle
 from steerway.signer.authority.rotation import Periods, advanced
 from steerway.signer.authority.state import Authority, CaState
 from steerway.sources.kubernetes.client import KubernetesClient
-from steerway.sources.kubernetes.object import problem_of, read
+from steerway.sources.kubernetes.object import problem_of, read, write_secret
 from steerway.sources.store import Problem
 
 log = structlog.get_logger()
@@ -92,7 +92,8 @@ class CaKeeper:
         wanted = advanced(present, self._now(), self._periods, published, brought, _request(stored))
         if wanted != present:
             with self._keeping(where, f"{rule}, and create without resourceNames", client):
-                await self._write(client, path, namespace, stored, wanted)
+                # A conflict is a failure: the next look reads what is there.
+                await write_secret(client, path, stored, namespace, self._secret, wanted.encode())
             _report(where, present, wanted)
         with self._keeping(bundle.where, bundle.rule, client):
             if await bundle.write(client, wanted.trusted):
@@ -114,23 +115,6 @@ class CaKeeper:
         if self._brought is None:
             raise _NotKeptError
         return self._brought
-
-    async def _write(
-        self,
-        client: KubernetesClient,
-        path: str,
-        namespace: str,
-        stored: dict[str, Any] | None,
-        state: CaState,
-    ) -> None:
-        """Create or replace it. Raises SourceError, also for a conflict: the next look reads what is there."""
-        metadata = {"name": self._secret, "namespace": namespace}
-        secret = stored or {"apiVersion": "v1", "kind": "Secret", "metadata": metadata, "type": "Opaque"}
-        secret = {**secret, "data": state.encode()}
-        if stored is None:
-            await client.post(path, secret)
-        else:
-            await client.put(f"{path}/{self._secret}", secret)
 
     def _announce(self, expires: datetime) -> None:
         """Note that the CA expires soon. One that is made here is replaced before."""
