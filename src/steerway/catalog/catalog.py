@@ -15,7 +15,7 @@ from collections.abc import Callable, Collection, Generator, Hashable, Iterable,
 from dataclasses import replace
 from typing import TypeVar
 
-from steerway.catalog.locality.pod_index import PodIndex, canonical
+from steerway.catalog.locality.pod_index import PodIndex
 from steerway.catalog.model.mesh import EndpointState, Port, Problem, Service, ServiceId
 from steerway.catalog.model.policy import Policy
 from steerway.catalog.model.security import ServerConfiguration
@@ -23,6 +23,7 @@ from steerway.catalog.policy import annotation, precedence
 from steerway.catalog.routing import backend_tls, rule
 from steerway.catalog.routing.attachment import KINDS, Attachments, Get, Route
 from steerway.catalog.security import port_tls
+from steerway.catalog.security.pod_dependence import PodDependence
 from steerway.catalog.security.precedence import ServerDefaults
 from steerway.catalog.security.servers import Servers
 from steerway.catalog.service import service as build_service
@@ -34,7 +35,7 @@ from steerway.runtime import isolation
 from steerway.runtime.isolation import isolated
 from steerway.runtime.steps import run
 from steerway.sources.objects.core import Endpoint as EndpointFact
-from steerway.sources.objects.core import EndpointSlice, Namespace, Object, ObjectKey, Pod
+from steerway.sources.objects.core import EndpointSlice, Namespace, Object, ObjectKey
 from steerway.sources.objects.core import Service as ServiceFact
 from steerway.sources.policy.traffic_policy import ROUTE_KINDS
 
@@ -66,9 +67,7 @@ class Catalog:
         self.attachments = Attachments()
         self.servers = Servers(self.attachments, server_defaults)
         self._pods = PodIndex() if pods is None else pods
-        self._secured: dict[ServiceId, frozenset[str]] = {}
-        self._at_address: defaultdict[str, set[ServiceId]] = defaultdict(set)
-        """Address → the services with TLS that have an endpoint there: their identities depend on its Pods."""
+        self._dependence = PodDependence()
         self._servers_touched: set[str] = set()
         self.changed_servers: frozenset[str] = frozenset()
         """Namespaces whose configurations of servers may be others since the last `update` or `release`."""
@@ -127,8 +126,7 @@ class Catalog:
                 changes[id] = service
             yield
         self._replace(changes)
-        self.changed_servers = frozenset(self._servers_touched)
-        self.servers.forget(self.changed_servers)
+        self._replace_servers()
         for listener in self._listeners:
             listener(touched | named)
         return frozenset(moved)
@@ -145,7 +143,7 @@ class Catalog:
         elif key.kind == "EndpointSlice":
             touched |= self._assign(key, get(key))
         elif key.kind == "Pod":
-            touched |= self._secured_at(get(key))
+            touched |= self._dependence.services(get(key))
         elif key.kind == "Namespace":
             self.attachments.note_namespace(key.name)
             self._evaluate_namespace(key, get(key))
@@ -161,8 +159,7 @@ class Catalog:
         built = {id: self._rebuild(id, get) for id in self._hold_down.due()}
         changes = {id: service for id, (service, other) in built.items() if other}
         self._replace(changes)
-        self.changed_servers = frozenset(self._servers_touched)
-        self.servers.forget(self.changed_servers)
+        self._replace_servers()
         return frozenset(changes)
 
     def server_configuration(self, get: Get, namespace: str, workload: str, port: int) -> ServerConfiguration:
@@ -190,7 +187,7 @@ class Catalog:
             case "Namespace":
                 return (("Namespace", key.name),)
             case "Pod":
-                return self._secured_at(now(key))
+                return self._dependence.services(now(key))
             case "ReferenceGrant":
                 return ((key.kind, key.namespace),)
             case "XdsResource":
@@ -402,19 +399,7 @@ class Catalog:
 
     def _note_servers(self, id: ServiceId, fact: ServiceFact | None, service: Service | None) -> None:
         """Note on which Pods the identities of a service depend, and which numbers its named target ports have."""
-        ports = () if service is None else service.ports
-        addresses = frozenset(
-            endpoint.address for port in ports if port.mtls.mode for endpoint in port.endpoints
-        )
-        before = self._secured.pop(id, frozenset())
-        for address in before - addresses:
-            self._at_address[address].discard(id)
-            if not self._at_address[address]:
-                del self._at_address[address]
-        for address in addresses - before:
-            self._at_address[address].add(id)
-        if addresses:
-            self._secured[id] = addresses
+        self._dependence.note(id, service)
         named = {
             port.name or ""
             for port in (fact.spec.ports or () if fact else ())
@@ -422,18 +407,16 @@ class Catalog:
         }
         numbers = {
             port.name: frozenset(endpoint.port for endpoint in port.endpoints)
-            for port in ports
+            for port in (() if service is None or not named else service.ports)
             if port.name in named and port.endpoints
         }
         if self.servers.note_numbers(id, numbers):
             self._servers_touched.add(id.namespace)
 
-    def _secured_at(self, pod: Object | None) -> set[ServiceId]:
-        """The services with TLS that have an endpoint at an address of a Pod."""
-        if not isinstance(pod, Pod) or not self._at_address:
-            return set()
-        addresses = (canonical(pod_ip.ip) for pod_ip in pod.status.pod_ips or ())
-        return {id for address in addresses for id in self._at_address.get(address, ())}
+    def _replace_servers(self) -> None:
+        """Have the configurations of servers made anew where an update has touched them."""
+        self.changed_servers = frozenset(self._servers_touched)
+        self.servers.forget(self.changed_servers)
 
     def _scope_of(
         self, id: ServiceId, fact: ServiceFact | None, namespace: Namespace | None
