@@ -7,12 +7,12 @@ from typing import Annotated, Literal
 
 from msgspec import Meta, field
 
+from steerway.config.unit import LABEL
 from steerway.sources.objects.slim import AttachedMeta, ObjectKey, Slim
 from steerway.sources.policy.rule import Rule
 from steerway.sources.policy.server_policy import ServerTarget
 
-_LABEL = r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?"
-_ACCOUNT = rf"^({_LABEL}/)?{_LABEL}(\.{_LABEL})*\Z"
+_ACCOUNT = rf"^({LABEL}/)?{LABEL}(\.{LABEL})*\Z"
 _PRINCIPAL = r"^spiffe://[a-z0-9._-]{1,255}(/[A-Za-z0-9._-]+)*/?\*?\Z"
 # The names of protobuf services, which may be without a package.
 _SERVICE = r"^[A-Za-z_][A-Za-z0-9_.]*\Z"
@@ -26,7 +26,7 @@ _UNSEEN = ("te", "host", "connection", "keep-alive", "proxy-connection", "transf
 class Source(Slim, frozen=True):
     namespaces: Annotated[
         Annotated[
-            list[Annotated[str, Meta(min_length=1, max_length=63, pattern=rf"^{_LABEL}\Z")]],
+            list[Annotated[str, Meta(min_length=1, max_length=63, pattern=rf"^{LABEL}\Z")]],
             Meta(min_length=1, max_length=64),
         ]
         | None,

@@ -13,6 +13,7 @@ import socket
 from collections.abc import Iterator, Sequence
 from typing import TypeAlias
 
+from steerway.config.unit import LABEL
 from steerway.sources.objects.core import TCP, Attached, Endpoint, EndpointSlice, Namespace, Service
 from steerway.sources.policy import authorization_policy, server_policy, traffic_policy
 from steerway.sources.policy.authorization_policy import AuthorizationPolicy
@@ -49,7 +50,7 @@ _RULES = {
     ServerPolicy: server_policy.RULES,
     AuthorizationPolicy: authorization_policy.RULES,
 }
-_LABEL = re.compile(r"[a-z0-9]([-a-z0-9]{0,61}[a-z0-9])?")
+_LABEL = re.compile(LABEL)
 _SUBDOMAIN = re.compile(rf"{_LABEL.pattern}(\.{_LABEL.pattern})*")
 
 # RFC 9110, 5.1: a field name is a token.
