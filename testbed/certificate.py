@@ -10,21 +10,13 @@ from cryptography.hazmat.primitives import hashes, serialization
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
+from steerway.certificate.pair import key_usage
+
 Key = ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey
 
 _DAY = timedelta(days=1)
 # Strict verification, which Python has by default from 3.13 on, requires this and the key identifiers (RFC 5280).
-_SIGNS_CERTIFICATES = x509.KeyUsage(
-    digital_signature=False,
-    content_commitment=False,
-    key_encipherment=False,
-    data_encipherment=False,
-    key_agreement=False,
-    key_cert_sign=True,
-    crl_sign=False,
-    encipher_only=False,
-    decipher_only=False,
-)
+_SIGNS_CERTIFICATES = key_usage(key_cert_sign=True)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,21 +1,19 @@
 """xDS servers as tests see them, whichever library they are of: a process for each, as for each pod."""
 
-import json
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 from testbed.client import grpc_client
 from testbed.client.grpc_client import Library
+from testbed.process.line_program import LineProgram
 from testbed.process.process import Processes
 
 _GRPCIO = Path(__file__).with_name("xds_server_program.py")
 REPORTING: frozenset[Library] = frozenset({"grpc-go", "grpc-java", "grpc-js"})
 """Libraries that report their serving status to the program."""
-
-_T = TypeVar("_T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +73,7 @@ class XdsServer:
         self.program.send(do=what, server=self.name, **fields)
 
 
-class XdsProgram:
+class XdsProgram(LineProgram):
     """One process of servers, which share the bootstrap file and with that their identity."""
 
     def __init__(
@@ -89,12 +87,11 @@ class XdsProgram:
         self.audits: list[dict[str, Any]] = []
         """The lines that grpc-go's audit logger writes (gRFC A59)."""
         self._servers: dict[str, XdsServer] = {}
-        self._read = 0
         command = (
             (sys.executable, "-P", str(_GRPCIO)) if library == "grpcio" else grpc_client.program(library)
         )
         variables = {"GRPC_XDS_BOOTSTRAP": str(bootstrap), **(environment or {})}
-        self._process = processes.start(f"{library} server", command, **variables)
+        super().__init__(processes.start(f"{library} server", command, **variables))
 
     def serve(self, name: str, address: str) -> XdsServer:
         """A server at a free address; one of grpc-java listens on all addresses of the host."""
@@ -105,29 +102,9 @@ class XdsProgram:
     def running(self) -> bool:
         return self._process.running
 
-    def send(self, **command: str) -> None:
-        self._process.write(json.dumps(command))
-
-    def end(self) -> None:
-        """End the process."""
-        self._process.end()
-
-    def wait(self, find: Callable[[], _T], what: str) -> _T:
-        """Ask `find` after each new line until its answer is true."""
-
-        def look() -> _T:
-            self.read()
-            return find()
-
-        return self._process.wait(look, what)
-
-    def read(self) -> None:
-        """Give each server what the process has written since the last time."""
-        lines = self._process.lines
-        while self._read < len(lines):
-            stated = json.loads(lines[self._read])
-            self._read += 1
-            if "grpc_audit_log" in stated:
-                self.audits.append(stated["grpc_audit_log"])
-            else:
-                self._servers[stated["server"]].take(stated)
+    def take(self, document: dict[str, Any]) -> None:
+        """Give a line to the server that it is about."""
+        if "grpc_audit_log" in document:
+            self.audits.append(document["grpc_audit_log"])
+        else:
+            self._servers[document["server"]].take(document)

@@ -4,7 +4,6 @@ The libraries run as programs that speak the same lines: `grpcio_client.py` besi
 """
 
 import functools
-import json
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -16,6 +15,7 @@ import grpc
 
 from testbed.process import go_program, java_program, node_program
 from testbed.process.deadline import until
+from testbed.process.line_program import LineProgram
 from testbed.process.process import Processes
 
 Library = Literal["grpcio", "grpc-go", "grpc-java", "grpc-js"]
@@ -66,7 +66,7 @@ class Request(TypedDict, total=False):
     deadline_seconds: float
 
 
-class Client:
+class Client(LineProgram):
     """One client process; `bootstrap` is the file that its xds:/// targets use (None: that of `launcher`, the command
     that starts the client), `environment` is added to ours."""
 
@@ -81,9 +81,8 @@ class Client:
         self.library = library
         variables = {**({"GRPC_XDS_BOOTSTRAP": str(bootstrap)} if bootstrap else {}), **(environment or {})}
         command = [*launcher, *program(library)]
-        self._process = processes.start(f"{library} client", command, **variables)
+        super().__init__(processes.start(f"{library} client", command, **variables))
         self._channels: dict[str, Channel] = {}
-        self._read = 0
 
     def dial(self, target: str, idle_seconds: float = 0.0, xds_credentials: bool = False) -> "Channel":
         """A new channel; it goes idle after `idle_seconds` without a call (0: never). With `xds_credentials` it has the
@@ -99,29 +98,9 @@ class Client:
         )
         return channel
 
-    def send(self, **command: object) -> None:
-        self._process.write(json.dumps(command))
-
-    def end(self) -> None:
-        """End the process."""
-        self._process.end()
-
-    def wait(self, find: Callable[[], _T], what: str) -> _T:
-        """Ask `find` after each new line until its answer is true."""
-
-        def look() -> _T:
-            self.read()
-            return find()
-
-        return self._process.wait(look, what)
-
-    def read(self) -> None:
-        """Give each channel what the process has written since the last time."""
-        lines = self._process.lines
-        while self._read < len(lines):
-            document: dict[str, Any] = json.loads(lines[self._read])
-            self._read += 1
-            self._channels[document["channel"]].take(document)
+    def take(self, document: dict[str, Any]) -> None:
+        """Give a line to the channel that it is about."""
+        self._channels[document["channel"]].take(document)
 
 
 @dataclass
